@@ -9,7 +9,24 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from chatsdk_contracts import channels, messages, users
+from chatsdk_contracts import (
+    channels,
+    control,
+    exports,
+    mentions,
+    messages,
+    moderation,
+    notifications,
+    polls,
+    presence,
+    reactions,
+    receipts,
+    threads,
+    uploads,
+    users,
+    webhooks,
+    workspaces,
+)
 from chatsdk_contracts.envelope import (
     Audience,
     Event,
@@ -29,6 +46,21 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     messages.MessagePurged,
     messages.MessagePinned,
     messages.MessageUnpinned,
+    threads.ThreadUpdated,
+    mentions.MentionCreated,
+    reactions.ReactionAdded,
+    reactions.ReactionRemoved,
+    polls.PollCreated,
+    polls.PollVoted,
+    polls.PollVoteRemoved,
+    polls.PollClosed,
+    receipts.MessageRead,
+    moderation.MessageReported,
+    moderation.MessageHeld,
+    moderation.MessageApproved,
+    moderation.MessageRejected,
+    moderation.UserBanned,
+    moderation.UserUnbanned,
     channels.ChannelCreated,
     channels.ChannelUpdated,
     channels.ChannelDeleted,
@@ -41,6 +73,28 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     users.UserDeleted,
     users.UserErased,
     users.UserStateUpdated,
+    workspaces.WorkspaceCreated,
+    workspaces.WorkspaceUpdated,
+    workspaces.WorkspaceDeleted,
+    workspaces.WorkspaceInvited,
+    workspaces.WorkspaceMemberJoined,
+    workspaces.WorkspaceMemberLeft,
+    presence.TypingStart,
+    presence.TypingStop,
+    presence.PresenceChanged,
+    uploads.UploadCompleted,
+    exports.ExportCompleted,
+    notifications.NotificationDue,
+    webhooks.WebhookTest,
+    webhooks.WebhookDisabled,
+    webhooks.WebhookEnabled,
+    webhooks.WebhookGone,
+    webhooks.WebhookSecretRotated,
+    webhooks.DeliveryExhausted,
+    webhooks.DeliveryRecovered,
+    control.KeyRevoked,
+    control.TokenRevoked,
+    control.SettingsChanged,
 )
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({event_type(cls): cls for cls in _CLASSES})
@@ -55,6 +109,14 @@ DURABLE_EVENT_TYPES: Final = frozenset(name for name, cls in EVENTS.items() if c
 EPHEMERAL_EVENT_TYPES: Final = WEBHOOK_EVENT_TYPES - DURABLE_EVENT_TYPES
 # Made by the dispatcher: they never cause further ones and never go to the webhook they are about.
 DISPATCHER_EVENT_TYPES: Final = frozenset(name for name, cls in EVENTS.items() if cls.owner == "dispatcher")
+
+# The types by their first word, in the order above.
+EVENT_GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        group: tuple(name for name in EVENTS if name.partition(".")[0] == group)
+        for group in dict.fromkeys(name.partition(".")[0] for name in EVENTS)
+    }
+)
 
 
 class UnknownEventType(UndecodableEvent):

@@ -39,7 +39,7 @@ class Audience(StrEnum):
     INTERNAL = "internal"  # our own services, on the control exchange
 
 
-class UndecodableEvent(ValueError):  # noqa: N818 - says what the body is, as its readers name it
+class UndecodableEvent(ValueError):
     """A body that is no event: `reason` says why in one line, without any of the content."""
 
     def __init__(self, reason: str) -> None:
@@ -104,7 +104,7 @@ class EventHead(BaseModel):
 
     specversion: Literal["1.0"]
     id: Uuid7
-    type: str = Field(min_length=1)
+    type: str = Field(min_length=1, max_length=128)
     subject: Subject
     time: Timestamp
     dataschema: str | None = None

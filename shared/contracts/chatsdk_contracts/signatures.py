@@ -48,7 +48,7 @@ def parse_secret(secret: str) -> bytes:
 
 def sign_standard(secrets: Sequence[str], message_id: str, timestamp_s: int, body: bytes) -> str:
     """Value of `webhook-signature`: one `v1,<base64>` per live secret, in the order given (newest first)."""
-    content = f"{message_id}.{timestamp_s}.".encode() + body
+    content = _signed_content(message_id, timestamp_s, body)
     return " ".join(_standard_entry(secret, content) for secret in secrets)
 
 
@@ -64,7 +64,7 @@ def verify_standard(
 
     Says nothing about the age of `timestamp_s`: the caller compares it with its clock.
     """
-    content = f"{message_id}.{timestamp_s}.".encode() + body
+    content = _signed_content(message_id, timestamp_s, body)
     received = [_comparable(entry) for entry in signature.split(" ")]
     matched = False
     for secret in secrets:
@@ -83,11 +83,15 @@ def verify_chatsdk(secrets: Sequence[str], signature: str, body: bytes) -> bool:
     return matched
 
 
+def _signed_content(message_id: str, timestamp_s: int, body: bytes) -> bytes:
+    return _comparable(f"{message_id}.{timestamp_s}.") + body
+
+
 def _standard_entry(secret: str, content: bytes) -> str:
     digest = hmac.new(parse_secret(secret), content, hashlib.sha256).digest()
     return _STANDARD_VERSION + base64.b64encode(digest).decode("ascii")
 
 
 def _comparable(header: str) -> bytes:
-    # compare_digest refuses text with other characters than ASCII, and a header may hold anything.
+    # A header may hold anything, lone surrogates included, and compare_digest refuses text that is not ASCII.
     return header.encode("utf-8", "replace")

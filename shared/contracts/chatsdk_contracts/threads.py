@@ -1,0 +1,34 @@
+"""Threads: what a parent message's replies amount to."""
+
+from typing import Literal
+
+from chatsdk_contracts.envelope import Audience, Event
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.wire import Timestamp, WireModel
+
+
+class Thread(WireModel):
+    """A thread as everybody sees it. `last_thread_seq` numbers its replies; `participants` are the latest few."""
+
+    parent_id: MessageId
+    channel_id: ChannelId
+    reply_count: int
+    last_thread_seq: int
+    participants: list[UserId]
+    participant_count: int
+    last_reply_at: Timestamp | None
+
+
+class ChangedThread(Thread):
+    """A thread and the names of the fields that changed."""
+
+    changed: list[str]
+
+
+class ThreadUpdated(Event):
+    """A thread gained or lost a reply."""
+
+    audience = Audience.CHANNEL
+    aggregate = "channels"
+    type: Literal["thread.updated"] = "thread.updated"
+    data: ChangedThread
