@@ -80,7 +80,7 @@ WEBHOOK = WebhookId("0199f3a1-0000-7000-8000-000000000001")
 def test_a_delivery_id_is_pinned() -> None:
     """Stored rows were made with it: another derivation would plan each of them again.
 
-    The last 74 random bits were taken from sha256sum, not from our code.
+    Its 74 random bits were taken from sha256sum, not from our code.
     """
     assert delivery_id(EVENT, WEBHOOK) == "0199f3a1-7c00-78cb-a5f9-99954b4107e9"
 
