@@ -1,0 +1,1 @@
+"""From event to answered request: match, plan, claim, prepare, send, judge, record."""

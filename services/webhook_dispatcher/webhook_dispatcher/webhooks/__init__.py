@@ -1,0 +1,1 @@
+"""The registrations: who wants which events at which URL, with which secret."""
