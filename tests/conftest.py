@@ -1,0 +1,3 @@
+"""Loads the fixtures; holds nothing itself."""
+
+pytest_plugins = ["tests.fixtures.slot", "tests.fixtures.postgres", "tests.fixtures.rabbitmq"]
