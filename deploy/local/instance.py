@@ -36,9 +36,8 @@ class Instance:
     def end_leftovers(self) -> None:
         """End whatever an earlier run left running, also where its records are lost."""
         self.rabbitmq.kill()
+        self.rabbitmq.end_strays()
         self.postgres.stop()
-        for identity in processes.tagged(self.directory):
-            processes.stop(identity, signals=[], grace_s=5)
         for identity in processes.working_in(self.postgres.data):
             processes.stop(identity, signals=[signal.SIGQUIT], grace_s=5)
 

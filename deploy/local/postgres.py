@@ -95,8 +95,7 @@ class Postgres:
         """Start the server, on the port it had if that is still free. Doesn't wait until it is ready."""
         self._initialise()
         self._clear_remains()
-        if not self.port or not ports.is_free(self.port):
-            self.port = ports.choose(self.preferred_port)
+        self._choose_port()
         durability = [] if self.fsync else ["-c", "fsync=off", "-c", "full_page_writes=off"]
         child = processes.launch(
             [self.binaries / "postgres", "-D", self.data, *self._options(), *durability],
@@ -163,6 +162,16 @@ class Postgres:
         if done.returncode != 0:
             raise Trouble(f"PostgreSQL refused a statement: {done.stderr.strip()}", f"see {self.log}")
         return done.stdout.strip()
+
+    def _choose_port(self) -> None:
+        """A port that this object has had is kept, for the addresses given out name it."""
+        file = self.home / "port"
+        if not self.port:
+            held = file.read_text() if file.exists() else ""
+            self.port = ports.choose(int(held) if held.isdigit() else self.preferred_port)
+            processes.write_private(file, str(self.port))
+        elif not ports.is_free(self.port):
+            raise Trouble(f"port {self.port}, where PostgreSQL was, is taken", "make stop, then make run")
 
     def _options(self) -> list[str]:
         settings = {

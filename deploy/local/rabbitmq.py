@@ -121,6 +121,12 @@ class RabbitMQ:
         for name in ("rabbitmq.pid", "epmd.pid"):
             (self.pids / name).unlink(missing_ok=True)
 
+    def end_strays(self) -> None:
+        """End a broker of this instance whose record is lost, and what a killed one left."""
+        if self.running() is None:
+            for identity in processes.tagged(self.instance):
+                processes.stop(identity, signals=[], grace_s=5)
+
     def kill(self) -> None:
         """SIGKILL the broker, as a crash would. Its port mapper stays."""
         processes.stop(self.running(), signals=[], grace_s=10)
@@ -187,11 +193,20 @@ class RabbitMQ:
         return True
 
     def _choose_ports(self, *, keep_mapper: bool) -> None:
-        """Three ports: AMQP, port mapper, node. Those of the last start, where they are free."""
+        """Three ports: AMQP, port mapper, node. Those of the last start, if they are free.
+
+        Ports that this object has had are kept, for the addresses given out name them.
+        """
         try:
             held = [int(word) for word in (self.home / "ports").read_text().split()]
         except (OSError, ValueError):
             held = []
+        if self.port and len(held) == 3:
+            taken = [held[index] for index in (0, 1, 2) if not (index == 1 and keep_mapper)]
+            taken = [port for port in taken if not ports.is_free(port)]
+            if taken:
+                raise Trouble(f"port {taken[0]}, where RabbitMQ was, is taken", "make stop, then make run")
+            return
         if len(held) != 3:
             held, keep_mapper = [self.preferred_port + offset for offset in range(3)], False
         chosen = [
