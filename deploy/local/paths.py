@@ -64,25 +64,34 @@ def layout_of(root: Path, *, uid: int | None = None, system: Path = SYSTEM_DIREC
     return Layout(root, system / digest)
 
 
+def check_owner(layout: Layout) -> None:
+    """Root and an ordinary user keep their things apart: one clone belongs to one of them.
+
+    Raises:
+        Trouble: `.local` belongs to the other kind of user.
+    """
+    link = layout.link
+    if layout.state == link and link.is_symlink():
+        raise Trouble(
+            f"{link} was made by root (make run as root before)",
+            f"go on as root, or as root: make stop && rm {link.name}",
+        )
+    if layout.state != link and link.exists() and not link.is_symlink():
+        raise Trouble(
+            f"{link} was made by an ordinary user (make run without root before)",
+            "go on as that user, or as that user: make stop && rm -r .local",
+        )
+
+
 def prepare(layout: Layout) -> None:
     """Make the directories, and the link for root. Changes the mode of nothing that was there before.
 
     Raises:
         Trouble: `.local` belongs to the other kind of user.
     """
+    check_owner(layout)
     link, state = layout.link, layout.state
-    if state == link:
-        if link.is_symlink():
-            raise Trouble(
-                f"{link} was made by root (make run as root before)",
-                f"go on as root, or as root: make stop && rm {link.name}",
-            )
-    else:
-        if link.exists() and not link.is_symlink():
-            raise Trouble(
-                f"{link} was made by an ordinary user (make run without root before)",
-                "go on as that user, or as that user: make stop && rm -r .local",
-            )
+    if state != link:
         make_directory(state.parent, 0o755)
     # Others may pass through (the servers' users have directories below), not look around.
     make_directory(state, 0o711)

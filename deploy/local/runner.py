@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from deploy.local.banner import render
 from deploy.local.console import Console, Trouble
 from deploy.local.instance import Instance
 from deploy.local.loopback import call
-from deploy.local.paths import Layout, prepare
+from deploy.local.paths import Layout, check_owner, prepare
 from deploy.local.processes import Identity
 from deploy.local.services import (
     Backing,
@@ -52,6 +53,7 @@ def set_up(layout: Layout, console: Console) -> None:
 def run(layout: Layout, console: Console) -> None:
     """`make run`. Returns when the banner is printed; everything goes on in the background."""
     began = time.monotonic()
+    check_owner(layout)
     stack.remove(layout.stack_file)
     prepare(layout)
     with _alone(layout, console):
@@ -76,6 +78,7 @@ def run(layout: Layout, console: Console) -> None:
 
 def stop(layout: Layout, console: Console) -> None:
     """`make stop`: end everything that this clone started; data stay."""
+    check_owner(layout)
     stack.remove(layout.stack_file)
     if not layout.state.exists():
         console.note("nothing runs here")
@@ -119,6 +122,8 @@ def _install(layout: Layout, console: Console, *, postgres: bool, rabbitmq: bool
     wanted = packages.missing(postgres=postgres, rabbitmq=rabbitmq)
     if not venv.is_current(layout):
         wanted += venv.missing_packages()
+    if wanted and shutil.which("curl") is None:
+        wanted.append("curl")  # the banner's lines use it
     packages.install(wanted, console, layout.logs)
 
 
