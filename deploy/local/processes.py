@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -145,10 +146,14 @@ def reap(pid: int) -> int | None:
 
 
 def rotate(log: Path, *, limit: int = 20_000_000) -> None:
-    """Put a log that has grown past `limit` bytes aside, in place of the one put aside before."""
+    """Put what a log holds aside once it has grown past `limit` bytes, in place of what was there before.
+
+    The file stays the same one, since a process may be writing to its end.
+    """
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > limit:
-            log.replace(log.with_name(f"{log.name}.1"))
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
 
 
 def stop(identity: Identity | None, *, signals: Sequence[int], grace_s: float) -> None:

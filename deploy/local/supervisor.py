@@ -6,6 +6,7 @@ written to `.local/stack.json`. SIGTERM ends the programs; the two servers are l
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ from deploy.local.supervision import Ward
 
 TICK_S = 0.1
 STOP_S = 15.0
+LOG_TICKS = 600
+"""How often, in ticks, logs are looked at for their size."""
 
 
 def plan_file(layout: Layout) -> Path:
@@ -54,12 +57,17 @@ def supervise(layout: Layout) -> int:
     signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _say(f"supervisor {os.getpid()} runs {', '.join(ward.name for ward in [*servers, *wards])}")
-    while not asked:
+    for tick in itertools.count():
+        if asked:
+            break
         for ward in (*servers, *wards):
             _tend(ward)
         pids = {ward.name: ward.identity.pid for ward in wards if ward.identity is not None}
         if stack.refresh_pids(layout.stack_file, pids):
             _say(f"stack.json has the new pids: {pids}")
+        if tick % LOG_TICKS == 0:
+            for log in layout.logs.glob("*.log"):
+                processes.rotate(log)
         time.sleep(TICK_S)
     _end(wards)
     return 0
