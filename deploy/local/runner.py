@@ -39,6 +39,8 @@ from deploy.local.services import (
 from deploy.local.supervisor import clone_instance, write_plan
 
 READY_S = 60.0
+LIVES = 4
+"""A program that was started so often without getting ready is given up."""
 LOCK_S = 180.0
 
 
@@ -199,11 +201,16 @@ def _start_programs(layout: Layout, programs: list[Program], reserved: list[int]
 
 def _wait_ready(layout: Layout, program: Program, supervisor: Identity | None) -> None:
     until = time.monotonic() + READY_S
+    lives: set[Identity] = set()
     while call("GET", program.ready_url, timeout_s=2).status != 200:
         log = layout.logs / f"{program.name}.log"
         if not processes.is_alive(supervisor):
             log = layout.logs / "supervisor.log"
             raise Trouble(f"the supervisor ended:\n{processes.tail(log)}", f"see {log}")
+        if (life := processes.recorded(layout.pids / f"{program.name}.pid")) is not None:
+            lives.add(life)
+        if len(lives) >= LIVES:
+            raise Trouble(f"{program.name} ends again and again:\n{processes.tail(log)}", f"see {log}")
         if time.monotonic() > until:
             answer = call("GET", program.ready_url, timeout_s=2)
             raise Trouble(
