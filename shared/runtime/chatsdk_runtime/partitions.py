@@ -1,0 +1,79 @@
+"""Daily range partitions by the UTC day inside a UUIDv7 key.
+
+One day is one partition of each table, so retention is a drop and not a delete. The bounds are UUIDs whose
+first 48 bits are that day's midnight in milliseconds. There is no default partition: a row for a day that
+has none is an error that somebody sees, not a row that nobody finds.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from chatsdk_runtime.postgres import Connection, Transaction
+
+DAYS_AHEAD = 7
+_NAME = re.compile(r"^[a-z_]+_y(\d{4})m(\d{2})d(\d{2})$")
+_LOCK_KEY = 0x43534B50  # "CSKP": replicas take turns at making partitions
+
+
+def day_bound(day: date) -> uuid.UUID:
+    """The smallest UUIDv7 key of that UTC day."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return uuid.UUID(int=(int(midnight.timestamp() * 1000) << 80))
+
+
+def partition_name(table: str, day: date) -> str:
+    """`event_y2026m11d23`."""
+    return f"{table}_y{day:%Y}m{day:%m}d{day:%d}"
+
+
+async def ensure_partitions(
+    tx: Transaction, tables: Sequence[str], *, today: date, days_ahead: int = DAYS_AHEAD
+) -> int:
+    """Make what is missing from yesterday (clocks differ) to `days_ahead`; returns how many were made."""
+    await tx.execute("select pg_advisory_xact_lock($1)", _LOCK_KEY)
+    present = {row["relname"] for row in await tx.fetch(_PARTITIONS_OF, list(tables))}
+    made = 0
+    for table in tables:
+        for offset in range(-1, days_ahead + 1):
+            day = today + timedelta(days=offset)
+            name = partition_name(table, day)
+            if name in present:
+                continue
+            low, high = day_bound(day), day_bound(day + timedelta(days=1))
+            await tx.execute(
+                f"create table {name} partition of {table} for values from ('{low}') to ('{high}')"
+            )
+            made += 1
+    return made
+
+
+async def partition_days(connection: Connection, table: str) -> list[date]:
+    """The days that have a partition, oldest first."""
+    days = []
+    for row in await connection.fetch(_PARTITIONS_OF, [table]):
+        match = _NAME.match(row["relname"])
+        if match:
+            year, month, day = (int(part) for part in match.groups())
+            days.append(date(year, month, day))
+    return sorted(days)
+
+
+async def drop_partition(connection: Connection, table: str, day: date) -> None:
+    """Detach without blocking readers or writers, then drop. Not inside a transaction."""
+    name = partition_name(table, day)
+    await connection.execute(f"alter table {table} detach partition {name} concurrently")
+    await connection.execute(f"drop table {name}")
+
+
+_PARTITIONS_OF = """
+select child.relname
+from pg_inherits
+join pg_class parent on parent.oid = pg_inherits.inhparent
+join pg_class child on child.oid = pg_inherits.inhrelid
+where parent.relname = any($1::text[])
+  and parent.relnamespace = current_schema()::regnamespace
+"""

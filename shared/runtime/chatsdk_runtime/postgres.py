@@ -1,0 +1,107 @@
+"""PostgreSQL: pools with safe settings, and a type that says "you are in a transaction".
+
+`transaction(pool)` is the only maker of a `Transaction`; every writing store function demands one, so that
+"the event is written with the change" is checked by the type checker. Reads take a `Connection`; a
+`Transaction` is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NewType, TypeAlias, cast
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Row: TypeAlias = asyncpg.Record
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+    Row = asyncpg.Record
+
+Transaction = NewType("Transaction", Connection)
+
+# What a database that is away, restarting or full raises: a normal state, waited out by loops and answered
+# 503 by doors. InterfaceError is what asyncpg raises on a connection that is already gone.
+DATABASE_AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+_SERVER_SETTINGS = {
+    "timezone": "UTC",
+    "statement_timeout": "30000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "30000",
+    # A planner that starts a compiler for a statement of a millisecond costs more than it saves.
+    "jit": "off",
+}
+
+
+async def open_pool(
+    dsn: str,
+    *,
+    application_name: str,
+    min_size: int = 2,
+    max_size: int = 10,
+    connect_timeout_s: float = 5.0,
+    server_settings: Mapping[str, str] | None = None,
+) -> Pool:
+    """A pool whose every connection has time limits and a name that `pg_stat_activity` shows."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=connect_timeout_s,
+        command_timeout=60.0,
+        max_inactive_connection_lifetime=300.0,
+        server_settings={**_SERVER_SETTINGS, "application_name": application_name, **(server_settings or {})},
+    )
+
+
+async def connect(
+    dsn: str,
+    *,
+    application_name: str,
+    connect_timeout_s: float = 5.0,
+    server_settings: Mapping[str, str] | None = None,
+) -> Connection:
+    """A connection of one's own, outside the pool: for the writers, the relay and LISTEN."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=connect_timeout_s,
+        command_timeout=60.0,
+        server_settings={**_SERVER_SETTINGS, "application_name": application_name, **(server_settings or {})},
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Transaction]:
+    """A READ COMMITTED transaction on a connection of the pool; commits at the end, rolls back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield Transaction(cast("Connection", connection))
+
+
+@asynccontextmanager
+async def transaction_on(connection: Connection) -> AsyncIterator[Transaction]:
+    """The same on a connection that the caller owns."""
+    async with connection.transaction():
+        yield Transaction(connection)
+
+
+@asynccontextmanager
+async def reading(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for statements that each see their own snapshot."""
+    async with pool.acquire() as connection:
+        yield cast("Connection", connection)

@@ -1,0 +1,98 @@
+"""Serve two ports from one process, and stop in order.
+
+The public port carries the API, the operations port everything that is private. SIGTERM and SIGINT: not
+ready any more, stop accepting, finish what is under way within the drain time, then the application's own
+shutdown (its lifespan). A loop that failed ends the process with exit code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from chatsdk_runtime.health import Health
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: two servers share one process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    public: ASGIApp,
+    operations: ASGIApp,
+    *,
+    public_address: Address,
+    operations_address: Address,
+    health: Health,
+    drain_timeout_s: float,
+) -> int:
+    """Serve until a signal or a failed loop; returns the exit code. The public app's lifespan owns resources."""
+    main = _Server(_config(public, public_address, drain_timeout_s, lifespan="on"))
+    ops = _Server(_config(operations, operations_address, drain_timeout_s, lifespan="off"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # The operations port answers from the first moment, so that a probe sees "starting" and not a refusal.
+    ops_task = asyncio.create_task(ops.serve(), name="operations-server")
+    main_task = asyncio.create_task(main.serve(), name="public-server")
+    waiting = {
+        asyncio.create_task(stop.wait()),
+        asyncio.create_task(health.loops.failed.wait()),
+        ops_task,
+        main_task,
+    }
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    health.draining = True
+    failed = health.loops.failed.is_set() or not stop.is_set()
+    log.info("draining", failed=failed)
+    main.should_exit = True
+    await asyncio.gather(main_task, return_exceptions=True)
+    ops.should_exit = True
+    await asyncio.gather(ops_task, return_exceptions=True)
+    for task in waiting:
+        task.cancel()
+    if not main.started:
+        log.error("startup_failed", service=health.service)
+    return 1 if failed else 0
+
+
+def _config(app: ASGIApp, address: Address, drain_timeout_s: float, *, lifespan: str) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=address.host,
+        port=address.port,
+        http="httptools",
+        loop="uvloop",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="on" if lifespan == "on" else "off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(drain_timeout_s),
+        backlog=4096,
+    )

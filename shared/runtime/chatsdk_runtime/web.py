@@ -1,0 +1,284 @@
+"""HTTP doors: one error shape, one request id, one canonical line, one body limit.
+
+`new_app` makes a FastAPI application whose every answer, also of a route that does not exist, has the
+contract's shape. The middleware is plain ASGI: it runs on every request of the hot path.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+
+from chatsdk_runtime.errors import FieldProblem, PayloadTooLarge, ServiceError, Unavailable
+from chatsdk_runtime.ids import new_request_id
+from chatsdk_runtime.instruments import RuntimeInstruments
+from chatsdk_runtime.postgres import DATABASE_AWAY
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class RawJson(Response):
+    """An answer whose JSON bytes exist already."""
+
+    media_type = "application/json"
+
+
+def json_response(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer from plain values."""
+    return RawJson(orjson.dumps(content), status_code, headers)
+
+
+def new_app(
+    *,
+    title: str,
+    version: str,
+    instruments: RuntimeInstruments,
+    max_body_bytes: int,
+    lifespan: Lifespan[FastAPI] | None = None,
+    documented: bool = True,
+) -> FastAPI:
+    """A FastAPI application with our error shape, request ids, canonical lines and limits."""
+    app = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if documented else None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            ServiceError: _render_service_error,
+            RequestValidationError: _render_validation_error,
+            HTTPException: _render_http_exception,
+        },
+    )
+    app.add_middleware(_Edge, instruments=instruments, max_body_bytes=max_body_bytes)
+    return app
+
+
+def request_id(request: Request) -> str:
+    """The id that the answer, the log line and the error object carry."""
+    return str(request.scope["state"]["request_id"])
+
+
+def traceparent(request: Request) -> str | None:
+    """The caller's W3C trace context, if it sent a well-formed one."""
+    value = request.headers.get("traceparent")
+    return value if value is not None and _TRACEPARENT.match(value) else None
+
+
+def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
+    """Pydantic's errors as paths a caller recognises: `memberIds[1]`, not `("body", "memberIds", 1)`."""
+    return [FieldProblem(field_path(error["loc"]), str(error["type"]), _sentence(error)) for error in errors]
+
+
+def field_path(location: Sequence[str | int]) -> str:
+    """Join a location into `attachments[0].url`; the part that says body, query or path is left out."""
+    parts = list(location)
+    if parts and parts[0] in ("body", "query", "path", "header"):
+        parts = parts[1:]
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "body"
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    kind, message = error["type"], str(error["msg"])
+    if kind == "extra_forbidden":
+        return "unknown field; remove it or check its spelling"
+    if kind == "missing":
+        return "required, but not given"
+    return message.removeprefix("Value error, ")
+
+
+def error_response(error: ServiceError, scope: Scope) -> Response:
+    """The contract's error object."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.hint is not None:
+        body["hint"] = error.hint
+    body["requestId"] = scope["state"]["request_id"]
+    if error.details:
+        body["details"] = [
+            {"path": problem.path, "code": problem.code, "message": problem.message}
+            for problem in error.details
+        ]
+    body.update(error.extra)
+    scope["state"]["error_code"] = error.code
+    return json_response({"error": body}, error.status_code, error.headers)
+
+
+async def _render_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return error_response(error, request.scope)
+
+
+async def _render_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        rendered = _Plain(400, "malformed_json", "The body is not valid JSON.", hint=_json_hint(problems[0]))
+        return error_response(rendered, request.scope)
+    details = field_problems(problems)
+    message = "; ".join(f"{problem.path}: {problem.message}" for problem in details[:3])
+    return error_response(_Plain(422, "invalid_input", message, details=details), request.scope)
+
+
+def _json_hint(problem: Mapping[str, Any]) -> str:
+    position = problem["loc"][-1] if problem["loc"] else "?"
+    return f"{problem.get('ctx', {}).get('error', 'syntax error')} at character {position}"
+
+
+async def _render_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "error")
+    if error.status_code == 404:
+        message = f"No route {request.method} {request.url.path}."
+    else:
+        message = str(error.detail)
+    rendered = _Plain(error.status_code, code, message, headers=error.headers or {})
+    return error_response(rendered, request.scope)
+
+
+class _Plain(ServiceError):
+    """An error whose status and code are values, for what the framework raises."""
+
+    def __init__(self, status_code: int, code: str, message: str, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.status_code = status_code  # type: ignore[misc]
+        self.code = code  # type: ignore[misc]
+
+
+class _Edge:
+    """Outermost: request id, body limit, metrics, the canonical line, and what no handler foresaw."""
+
+    def __init__(self, app: ASGIApp, *, instruments: RuntimeInstruments, max_body_bytes: int) -> None:
+        self._app = app
+        self._instruments = instruments
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send, self._instruments)
+        self._instruments.http_in_flight.inc()
+        try:
+            declared = exchange.declared_length
+            if declared is not None and declared > self._max_body_bytes:
+                raise self._too_large()
+            await self._app(scope, self._limited(receive), exchange.send)
+        except ServiceError as error:
+            await exchange.answer(error, receive)
+        except DATABASE_AWAY as outage:
+            log.warning(
+                "database_away", error=f"{type(outage).__name__}: {outage}", request_id=exchange.request_id
+            )
+            away = Unavailable(
+                "The database cannot be reached right now; nothing was lost.",
+                hint="Send the same request again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+            await exchange.answer(away, receive)
+        except Exception:
+            log.exception("request_failed", request_id=exchange.request_id, path=scope["path"])
+            if exchange.status_code is not None:
+                raise
+            await exchange.answer(ServiceError("Something went wrong on our side."), receive)
+        finally:
+            self._instruments.http_in_flight.dec()
+            exchange.finish()
+
+    def _limited(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > self._max_body_bytes:
+                    raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"The body is larger than {self._max_body_bytes} bytes.",
+            hint="Send less, or upload files as attachments.",
+        )
+
+
+class _Exchange:
+    """One request and its answer, for the line and the metrics that close it."""
+
+    def __init__(self, scope: Scope, send: Send, instruments: RuntimeInstruments) -> None:
+        self._scope = scope
+        self._send = send
+        self._instruments = instruments
+        self._started_s = time.perf_counter()
+        self.status_code: int | None = None
+        self.declared_length: int | None = None
+        given = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value.decode("latin-1")
+            elif name == b"content-length" and value.isdigit():
+                self.declared_length = int(value)
+        self.request_id = given if given is not None and _REQUEST_ID.match(given) else new_request_id()
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        # The lifespan's state is shared by all requests; ours is this request's.
+        scope["state"] = {**state, "request_id": self.request_id}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status_code = message["status"]
+            message.setdefault("headers", []).append((b"x-request-id", self.request_id.encode()))
+        await self._send(message)
+
+    async def answer(self, error: ServiceError, receive: Receive) -> None:
+        if self.status_code is None:
+            await error_response(error, self._scope)(self._scope, receive, self.send)
+
+    def finish(self) -> None:
+        duration_s = time.perf_counter() - self._started_s
+        route = self._scope.get("route")
+        template = getattr(route, "path", None) or "unmatched"
+        method, status = self._scope["method"], self.status_code or 499
+        self._instruments.http_requests.labels(method, template, status).inc()
+        self._instruments.http_duration.labels(method, template, status).observe(duration_s)
+        state = self._scope["state"]
+        fields = {
+            "method": method,
+            "route": template,
+            "status_code": status,
+            "duration_ms": round(duration_s * 1000, 2),
+            "request_id": self.request_id,
+        }
+        for name in ("app_id", "user_id", "error_code"):
+            if name in state:
+                fields[name] = state[name]
+        write: Callable[..., Any] = log.error if status >= 500 else log.info
+        write("http_request", **fields)
