@@ -1,0 +1,1 @@
+"""Apps are tenants: made by an operator, each with its API keys and its token secret."""

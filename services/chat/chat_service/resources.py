@@ -1,0 +1,28 @@
+"""What a running chat service holds; made once by `app`, handed to every door as `app.state.resources`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chat_service.settings import ChatSettings
+from chatsdk_runtime.encryption import Keyring
+from chatsdk_runtime.postgres import Pool
+
+if TYPE_CHECKING:
+    from chat_service.auth.verifier import TokenVerifier
+    from chat_service.messages.writer import MessageWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Shared by all requests. `epoch` is this database's; `wake_relay` is called after a commit with events."""
+
+    settings: ChatSettings
+    pool: Pool
+    keyring: Keyring
+    epoch: int
+    tokens: TokenVerifier
+    wake_relay: Callable[[], None]
+    writer: MessageWriter

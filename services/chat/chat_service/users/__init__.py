@@ -1,0 +1,1 @@
+"""Users of an app: made by its servers, seen by each other."""
