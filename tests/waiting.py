@@ -7,15 +7,29 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 _PAUSE_S = 0.02
 
 
+@overload
 async def wait_for(
-    predicate: Callable[[], T | Awaitable[T]], within_s: float = 10, what: str | Callable[[], str] = ""
+    predicate: Callable[[], Awaitable[T]], within_s: float = 10, what: str | Callable[[], str] = ""
+) -> T: ...
+
+
+@overload
+async def wait_for(
+    predicate: Callable[[], T], within_s: float = 10, what: str | Callable[[], str] = ""
+) -> T: ...
+
+
+async def wait_for(
+    predicate: Callable[[], T] | Callable[[], Awaitable[T]],
+    within_s: float = 10,
+    what: str | Callable[[], str] = "",
 ) -> T:
     """Call `predicate` (plain or async) until it returns something true; returns that."""
     until = time.monotonic() + within_s
