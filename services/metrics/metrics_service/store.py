@@ -142,7 +142,7 @@ returning channel_id, type
 
 async def add_totals(tx: Transaction, totals: Mapping[Total, int]) -> None:
     """Add to the exact totals."""
-    rows = sorted((key, change) for key, change in totals.items() if change)
+    rows = sorted(totals.items())
     await tx.execute(
         _ADD_TOTALS,
         [key.series for key, _ in rows],
