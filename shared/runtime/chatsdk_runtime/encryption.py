@@ -55,6 +55,9 @@ class Keyring:
             if not key_id or len(key) != _KEY_BYTES:
                 message = f"entry {position + 1} must be `id:base64 of {_KEY_BYTES} bytes`"
                 raise ValueError(message)
+            if key_id in keys:
+                message = f"entry {position + 1} has the id {key_id!r} of an earlier one"
+                raise ValueError(message)
             keys[key_id] = key
         if not keys:
             message = "at least one key is needed (`id:base64 of 32 bytes`)"
@@ -80,7 +83,7 @@ class Keyring:
         nonce, body = sealed.ciphertext[:_NONCE_BYTES], sealed.ciphertext[_NONCE_BYTES:]
         try:
             return cipher.decrypt(nonce, body, _place(table, column, row))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: shorter than a nonce and a tag
             message = f"the value at {table}.{column} does not belong to row {row}"
             raise DecryptionError(message) from None
 

@@ -16,7 +16,19 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-_SECRET_NAMES = frozenset({"authorization", "api_key", "token", "secret", "password", "dsn", "master_keys"})
+_SECRET_NAMES = frozenset(
+    {
+        "authorization",
+        "api_key",
+        "x_api_key",
+        "token",
+        "service_token",
+        "secret",
+        "password",
+        "dsn",
+        "master_keys",
+    }
+)
 
 LevelName = Literal["debug", "info", "warning", "error"]
 
@@ -58,10 +70,13 @@ def configure_logging(
         _add_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         _redact,
-        structlog.processors.format_exc_info,
+        # `log.exception` of structlog's plain logger does not bring the exception by itself.
+        structlog.dev.set_exc_info,
     ]
     render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(timestamp_key="ts", colors=out.isatty())] if pretty else [_render_json]
+        [structlog.dev.ConsoleRenderer(timestamp_key="ts", colors=out.isatty())]
+        if pretty
+        else [structlog.processors.format_exc_info, _render_json]
     )
     structlog.configure(
         processors=[*shared, _Named(service), *render],
@@ -88,10 +103,19 @@ def _add_level(_logger: WrappedLogger, method: str, event_dict: EventDict) -> Ev
 
 
 def _redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    for name in event_dict:
-        if name in _SECRET_NAMES:
-            event_dict[name] = "[redacted]"
-    return event_dict
+    return _without_secrets(event_dict)
+
+
+def _without_secrets(fields: MutableMapping[str, Any]) -> dict[str, Any]:
+    """The same fields, also inside of mappings, with secrets blotted out; names as HTTP or Python spell them."""
+    return {
+        name: "[redacted]"
+        if str(name).lower().replace("-", "_") in _SECRET_NAMES
+        else _without_secrets(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in fields.items()
+    }
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event_dict: MutableMapping[str, Any]) -> str:
@@ -102,12 +126,12 @@ class _ToStructlog(stdlib_logging.Handler):
     """Libraries log through the standard library; their lines get our shape."""
 
     def emit(self, record: stdlib_logging.LogRecord) -> None:
-        log = structlog.get_logger(logger=record.name)
         level = record.levelname.lower() if record.levelname.lower() in LEVELS else "info"
-        fields: dict[str, Any] = {"message": record.getMessage()}
+        # Bound here, since `get_logger` has a parameter of its own that is called `logger`.
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        getattr(log, level)("library_log", **fields)
+        getattr(structlog.get_logger(), level)("library_log", **fields)
 
 
 def _capture_stdlib(gate: LogLevel) -> None:

@@ -152,6 +152,8 @@ def _json_hint(problem: Mapping[str, Any]) -> str:
 
 async def _render_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error, _BodyTooLarge):
+        return error_response(error.refusal, request.scope)
     code = _CODES.get(error.status_code, "error")
     if error.status_code == 404:
         message = f"No route {request.method} {request.url.path}."
@@ -159,6 +161,14 @@ async def _render_http_exception(request: Request, error: Exception) -> Response
         message = str(error.detail)
     rendered = _Plain(error.status_code, code, message, headers=error.headers or {})
     return error_response(rendered, request.scope)
+
+
+class _BodyTooLarge(HTTPException):
+    """What reading the body raises: FastAPI turns every other exception there into "400, cannot be parsed"."""
+
+    def __init__(self, refusal: PayloadTooLarge) -> None:
+        super().__init__(refusal.status_code)
+        self.refusal = refusal
 
 
 class _Plain(ServiceError):
@@ -219,7 +229,7 @@ class _Edge:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._max_body_bytes:
-                    raise self._too_large()
+                    raise _BodyTooLarge(self._too_large())
             return message
 
         return counted
