@@ -52,9 +52,9 @@ async def ensure_partitions(
 
 
 async def partition_days(connection: Connection, table: str) -> list[date]:
-    """The days that have a partition, oldest first."""
+    """The days that have a partition, oldest first; also one whose dropping ended halfway."""
     days = []
-    for row in await connection.fetch(_PARTITIONS_OF, [table]):
+    for row in await connection.fetch(_DAY_TABLES, f"^{table}_y[0-9]{{4}}m[0-9]{{2}}d[0-9]{{2}}$"):
         match = _NAME.match(row["relname"])
         if match:
             year, month, day = (int(part) for part in match.groups())
@@ -63,10 +63,16 @@ async def partition_days(connection: Connection, table: str) -> list[date]:
 
 
 async def drop_partition(connection: Connection, table: str, day: date) -> None:
-    """Detach without blocking readers or writers, then drop. Not inside a transaction."""
+    """Detach without blocking readers or writers, then drop. Not inside a transaction.
+
+    Goes on where an earlier call was interrupted: nothing is left to do by hand.
+    """
     name = partition_name(table, day)
-    await connection.execute(f"alter table {table} detach partition {name} concurrently")
-    await connection.execute(f"drop table {name}")
+    is_detaching = await connection.fetchval(_IS_DETACHING, name)
+    if is_detaching is not None:
+        how = "finalize" if is_detaching else "concurrently"
+        await connection.execute(f"alter table {table} detach partition {name} {how}")
+    await connection.execute(f"drop table if exists {name}")
 
 
 _PARTITIONS_OF = """
@@ -77,3 +83,14 @@ join pg_class child on child.oid = pg_inherits.inhrelid
 where parent.relname = any($1::text[])
   and parent.relnamespace = current_schema()::regnamespace
 """
+
+_DAY_TABLES = """
+select relname
+from pg_class
+where relname ~ $1
+  and relkind = 'r'
+  and relnamespace = current_schema()::regnamespace
+"""
+
+# Null for a table that is no partition (any more).
+_IS_DETACHING = "select inhdetachpending from pg_inherits where inhrelid = to_regclass($1)"
