@@ -1,0 +1,74 @@
+"""Who calls the API: an app's server, known by its key, which chat is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import Request
+
+from chatsdk_runtime.errors import BadRequest, NotFound
+from chatsdk_runtime.service_client import ChatClient, Principal
+from webhook_dispatcher.errors import NoCredential, ServerOnly
+
+_KEY_HINT = "Send the app's key in the X-API-Key header."
+
+Caller = Callable[[Request], Awaitable[Principal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a list goes on, and how much is wanted."""
+
+    cursor: UUID | None
+    limit: int
+
+
+async def authenticate(chat: ChatClient, request: Request) -> Principal:
+    """The app behind the request.
+
+    Raises:
+        NoCredential: no key, or one that is not valid.
+        ServerOnly: a user's token: webhooks are never reachable with one.
+        Unavailable: chat cannot be asked.
+    """
+    key = request.headers.get("x-api-key")
+    if key is not None:
+        principal = await chat.introspect("apiKey", key)
+        if principal is None or principal.kind != "api_key":
+            raise NoCredential("This API key is not valid.", hint=_KEY_HINT)
+        request.scope["state"]["app_id"] = principal.app_id
+        return principal
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        if await chat.introspect("token", token.strip()) is not None:
+            raise ServerOnly("Webhooks are managed by an app's server, not by its users.", hint=_KEY_HINT)
+        raise NoCredential("This token is not valid.", hint=_KEY_HINT)
+    raise NoCredential("A credential is needed.", hint=_KEY_HINT)
+
+
+def parse_id(text: str, problem: type[NotFound], what: str) -> UUID:
+    """The id in a path; what is no id is simply not found."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise problem(
+            f"There is no {what} {text[:100]!r} in this app.", hint="Ids are UUIDs; check the path."
+        ) from None
+
+
+def parse_cursor(text: str | None) -> UUID | None:
+    """A cursor of an earlier page.
+
+    Raises:
+        BadRequest: it is none of ours.
+    """
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadRequest(
+            "The cursor is not one that was given out.", hint="Pass nextCursor of the last page as it came."
+        ) from None

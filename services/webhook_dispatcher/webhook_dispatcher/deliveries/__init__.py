@@ -1,0 +1,1 @@
+"""What became of each event for each webhook: history, single deliveries, replay."""
