@@ -43,7 +43,7 @@ class NotAMember(Forbidden):
         if channel_type in JOINABLE_TYPES:
             hint = f"Join first: POST /api/channels/{channel_id}/join."
         else:
-            hint = f"Someone in it may add the user: POST /api/channels/{channel_id}/members."
+            hint = f"Whoever runs it may add the user: POST /api/channels/{channel_id}/members."
         super().__init__("The user is not a member of this channel.", hint=hint)
 
 

@@ -29,7 +29,7 @@ async def fetch_key(connection: Connection, key_hash: bytes) -> KnownKey | None:
 
 async def fetch_token_secret(connection: Connection, app_id: AppId) -> Sealed | None:
     """The app's sealed token secret; None when there is no such app (any more)."""
-    row = await connection.fetchrow(_FETCH_TOKEN_SECRET, UUID(app_id))
+    row = await connection.fetchrow(_FETCH_SIGNING, UUID(app_id))
     return None if row is None else Sealed(row["token_secret_key_id"], row["token_secret"])
 
 
@@ -44,7 +44,7 @@ from api_key
 where key_hash = $1 and revoked_at is null
 """
 
-_FETCH_TOKEN_SECRET = """
+_FETCH_SIGNING = """
 select token_secret_key_id, token_secret
 from app
 where id = $1

@@ -65,7 +65,8 @@ class TokenVerifier:
         """The user that this token names; None when it is forged, expired, or its app or user is gone."""
         if len(token) > _LONGEST_TOKEN:
             return None
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        # Another name than a key's, so that a key sent as a token does not find the key's principal.
+        digest = hashlib.sha256(b"token:" + token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is not None and known.until > time.monotonic():
             return known.principal if known.expires_at > time.time() else None

@@ -1,0 +1,75 @@
+"""Cursors: where a list goes on, as opaque text; what is in one is the list's own affair."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import Query
+
+from chatsdk_contracts.wire import WireModel
+from chatsdk_runtime.errors import BadRequest
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Most items of one page.")]
+Cursor = Annotated[str | None, Query(max_length=2_048, description="`nextCursor` of the page before.")]
+
+
+class Page(WireModel):
+    """What every list has beside its items."""
+
+    next_cursor: str | None
+    has_more: bool
+
+
+def encode_cursor(*position: str) -> str:
+    """The position of the last item of a page."""
+    return base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str | None, length: int) -> Sequence[str] | None:
+    """The position that `encode_cursor` was given; None for the first page.
+
+    Raises:
+        BadRequest: it is not a cursor of this list.
+    """
+    if cursor is None:
+        return None
+    try:
+        position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        position = None
+    if (
+        not isinstance(position, list)
+        or len(position) != length
+        or not all(isinstance(part, str) and "\0" not in part for part in position)
+    ):
+        raise broken_cursor()
+    return position
+
+
+def time_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The position in a list by time, then id.
+
+    Raises:
+        BadRequest: it is not a cursor of such a list.
+    """
+    position = decode_cursor(cursor, 2)
+    if position is None:
+        return None
+    try:
+        at, row_id = datetime.fromisoformat(position[0]), UUID(position[1])
+    except ValueError:
+        raise broken_cursor() from None
+    if at.tzinfo is None:
+        raise broken_cursor()
+    return at, row_id
+
+
+def broken_cursor() -> BadRequest:
+    """The error for a cursor that is none of ours."""
+    return BadRequest("The cursor cannot be read.", hint="Use nextCursor as it was given, or none.")
