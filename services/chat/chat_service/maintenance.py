@@ -1,0 +1,42 @@
+"""What has to be done now and then: partitions made ahead, old ones dropped, forgotten idempotency keys deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from chat_service.events import store
+from chatsdk_runtime.idempotency import forget_expired
+from chatsdk_runtime.loops import Heartbeat
+from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days
+from chatsdk_runtime.postgres import Pool, reading, transaction
+
+log = structlog.get_logger()
+
+PARTITIONED = ("event",)
+LOG_KEPT_DAYS = 30
+_INTERVAL_S = 3_600.0
+_STEP_S = 10.0
+
+
+async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
+    """Once at start, then every hour."""
+    while True:
+        today = datetime.now(UTC).date()
+        async with transaction(pool) as tx:
+            await ensure_partitions(tx, PARTITIONED, today=today)
+        async with reading(pool) as connection:
+            for day in await partition_days(connection, "event"):
+                if day >= today - timedelta(days=LOG_KEPT_DAYS):
+                    continue
+                if await store.has_unpublished(connection, day):
+                    log.warning("partition_kept", day=day.isoformat(), reason="holds unpublished events")
+                    continue
+                await drop_partition(connection, "event", day)
+                log.info("partition_dropped", day=day.isoformat())
+            await forget_expired(connection)
+        for _ in range(int(_INTERVAL_S / _STEP_S)):
+            heartbeat.beat()
+            await asyncio.sleep(_STEP_S)

@@ -1,0 +1,1 @@
+"""Messages: send through the batched writer, list, edit, delete."""

@@ -1,0 +1,218 @@
+"""Use cases of messages: send, list, get, edit, delete. Sends go through the batched writer; the rest is one
+transaction each, under the channel's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from chat_service.auth.principal import Principal
+from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
+from chat_service.events.log import Cause, append, channel_event
+from chat_service.messages import rules, store
+from chat_service.messages.rules import Send
+from chat_service.resources import Resources
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId
+from chatsdk_contracts.messages import ChangedMessage, Message, MessageDeleted, MessageUpdated, tombstone
+from chatsdk_contracts.wire import data_json
+from chatsdk_runtime.errors import Conflict, Forbidden
+from chatsdk_runtime.idempotency import Answer, fetch_answer, store_answer
+from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class SendAnswer:
+    """The reply to a send. `replayed`: found by its Idempotency-Key."""
+
+    body: bytes
+    status_code: int
+    replayed: bool = False
+
+
+async def send(resources: Resources, wanted: Send) -> SendAnswer:
+    """Store a message with its event; the repeat of a client id gets the stored message as it is now."""
+    if wanted.idempotency is None:
+        sent = await resources.writer.write(wanted)
+        return SendAnswer(
+            _with_duplicate(sent.data, duplicate=sent.duplicate), 200 if sent.duplicate else 201
+        )
+    call = wanted.idempotency
+    async with reading(resources.pool) as connection:
+        answer = await fetch_answer(connection, resources.keyring, call)
+        if answer is not None:
+            return await _replay(connection, answer)
+    sent = await resources.writer.write(wanted)
+    status_code = 200 if sent.duplicate and not wanted.client_msg_id.startswith("key-") else 201
+    # By reference: a replay shows the message in its present state. The effect cannot be repeated between the
+    # two commits, because the client id that belongs to the key finds the row.
+    reference = {
+        "channelId": sent.message.channel_id,
+        "messageId": sent.message.id,
+        "duplicate": status_code == 200,
+    }
+    async with transaction(resources.pool) as tx:
+        await store_answer(tx, resources.keyring, call, Answer(orjson.dumps(reference), status_code))
+    return SendAnswer(
+        _with_duplicate(sent.data, duplicate=status_code == 200),
+        status_code,
+        replayed=sent.duplicate and status_code == 201,
+    )
+
+
+async def _replay(connection: Connection, answer: Answer) -> SendAnswer:
+    reference = orjson.loads(answer.body)
+    message = await store.fetch_message(
+        connection, ChannelId(reference["channelId"]), MessageId(reference["messageId"])
+    )
+    if message is None:
+        raise MessageNotFound
+    body = _with_duplicate(data_json(message), duplicate=reference["duplicate"])
+    return SendAnswer(body, answer.status_code, replayed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a timeline: behind a seq, before a seq, or (neither) its end."""
+
+    after_seq: int | None
+    before_seq: int | None
+    limit: int
+
+
+async def list_messages(
+    connection: Connection, caller: Principal, channel_id: ChannelId, page: Page
+) -> Answer:
+    """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
+    standing = await _readable(connection, caller, channel_id)
+    if page.after_seq is not None:
+        found = await store.list_after(connection, channel_id, page.after_seq, page.limit + 1)
+        messages, has_more = found[: page.limit], len(found) > page.limit
+        cursor = f"after:{messages[-1].seq}" if messages and has_more else None
+    else:
+        found = await store.list_before(connection, channel_id, page.before_seq, page.limit + 1)
+        has_more = len(found) > page.limit
+        messages = found[-page.limit :]
+        cursor = f"before:{messages[0].seq}" if messages and has_more else None
+    head = orjson.dumps({"maxSeq": standing.last_seq, "nextCursor": cursor, "hasMore": has_more})
+    listed = b",".join(data_json(message) for message in messages)
+    return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
+
+
+async def seq_of(connection: Connection, channel_id: ChannelId, message_id: MessageId) -> int:
+    """The place of a message in the timeline.
+
+    Raises:
+        MessageNotFound: none in this channel's timeline.
+    """
+    message = await store.fetch_message(connection, channel_id, message_id)
+    if message is None or message.seq is None:
+        raise MessageNotFound
+    return message.seq
+
+
+async def get_message(
+    connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
+) -> Answer:
+    """One message, or its tombstone."""
+    await _readable(connection, caller, channel_id)
+    message = await store.fetch_message(connection, channel_id, message_id)
+    if message is None:
+        raise MessageNotFound
+    return Answer(data_json(message))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Which message, on which base; `base_version` None takes whatever is there."""
+
+    caller: Principal
+    channel_id: ChannelId
+    message_id: MessageId
+    base_version: int | None
+    cause: Cause
+
+
+async def edit(tx: Transaction, change: Change, text: str) -> Answer:
+    """Write a new text; the same text again changes nothing."""
+    message, standing = await _locked(tx, change)
+    if not rules.may_edit(message, change.caller.user_id):
+        raise Forbidden("Only its author may edit a message.")
+    if message.deleted_at is not None:
+        raise Conflict("The message is deleted.", extra={"current": _plain(message)})
+    _check_base(message, change.base_version)
+    if text == message.text:
+        return Answer(data_json(message))
+    if not text and not message.attachments:
+        raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
+    now = change.cause.now
+    edited = message.model_copy(
+        update={
+            "text": text,
+            "version": message.version + 1,
+            "cv": standing.cv + 1,
+            "updated_at": now,
+            "edited_at": now,
+        }
+    )
+    await store.update_text(tx, edited)
+    await store.next_cv(tx, change.channel_id)
+    changed = ChangedMessage(**edited.model_dump(), changed=["text"])
+    await append(tx, [channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, changed)])
+    return Answer(data_json(edited))
+
+
+async def delete(tx: Transaction, change: Change) -> Answer:
+    """Leave a tombstone; deleting a tombstone changes nothing."""
+    message, standing = await _locked(tx, change)
+    if not rules.may_delete(message, change.caller.user_id, standing.role):
+        raise Forbidden("Only its author or a moderator may delete a message.")
+    if message.deleted_at is not None:
+        return Answer(data_json(message))
+    _check_base(message, change.base_version)
+    gone = tombstone(
+        message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
+    )
+    await store.write_tombstone(tx, gone)
+    await store.next_cv(tx, change.channel_id)
+    await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])
+    return Answer(data_json(gone))
+
+
+async def _locked(tx: Transaction, change: Change) -> tuple[Message, store.Standing]:
+    app_id: AppId = change.caller.app_id
+    if not await store.lock_channel(tx, app_id, change.channel_id):
+        raise ChannelNotFound
+    standing = await _readable(tx, change.caller, change.channel_id)
+    message = await store.fetch_message(tx, change.channel_id, change.message_id)
+    if message is None:
+        raise MessageNotFound
+    return message, standing
+
+
+async def _readable(connection: Connection, caller: Principal, channel_id: ChannelId) -> store.Standing:
+    standing = await store.fetch_standing(connection, caller.app_id, channel_id, caller.user_id)
+    if standing is None:
+        raise ChannelNotFound
+    if caller.user_id is not None and standing.role is None:
+        if standing.channel_type == "private":
+            raise ChannelNotFound
+        raise NotAMember(channel_id, standing.channel_type)
+    return standing
+
+
+def _check_base(message: Message, base_version: int | None) -> None:
+    if base_version is not None and base_version != message.version:
+        raise VersionConflict(_plain(message))
+
+
+def _plain(message: Message) -> Mapping[str, Any]:
+    plain: Mapping[str, Any] = orjson.loads(data_json(message))
+    return plain
+
+
+def _with_duplicate(data: bytes, *, duplicate: bool) -> bytes:
+    return data[:-1] + (b',"duplicate":true}' if duplicate else b',"duplicate":false}')

@@ -1,0 +1,266 @@
+"""The batched writer: all sends that wait now, in one transaction of three statements.
+
+No timer: a writer takes what waits when its connection is free, so that a lone send is written at once and a
+crowd shares a commit. Writers split the channels by hash, each with a connection of its own. Nothing that
+decides is read before the channel's lock is held: a statement that waits for a row keeps its old snapshot.
+
+A batch that fails is written again one by one, so that one bad send fails alone. A connection lost at commit
+leaves an unknown outcome: the batch is written again, and what had been committed is found by its client id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+from zlib import crc32
+
+import structlog
+
+from chat_service.errors import ChannelNotFound, OutcomeUnknown, Overloaded
+from chat_service.events.log import Cause, LoggedEvent, channel_event
+from chat_service.instruments import ChatInstruments
+from chat_service.messages import store
+from chat_service.messages.rules import Accepted, Decisions, Repeat, Send, Verdict
+from chat_service.messages.waiting import SendQueue, Sent, Waiting
+from chatsdk_contracts.ids import ChannelId, MessageId
+from chatsdk_contracts.messages import MessageNew
+from chatsdk_contracts.wire import data_json, to_wire_precision
+from chatsdk_runtime.errors import ServiceError, Unavailable
+from chatsdk_runtime.fault_points import FaultPoints
+from chatsdk_runtime.loops import Heartbeat
+from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, connect, transaction_on
+
+log = structlog.get_logger()
+
+BUSY_LIMIT_S = 2.0
+OUTAGE_LIMIT_S = 5.0
+_BUSY_PAUSE_S = 0.002
+
+# Rows are looked up by key, always: a plan made while the tables were small must not scan them when they are not.
+_BY_KEY_ONLY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+
+class MessageWriter:
+    """The doors' side: put a send into its writer's queue and wait for what comes of it."""
+
+    def __init__(
+        self,
+        direct_url: str,
+        *,
+        writers: int,
+        queue_limit: int,
+        epoch: int,
+        wake_relay: Callable[[], None],
+        instruments: ChatInstruments,
+        faults: FaultPoints,
+    ) -> None:
+        self._instruments = instruments
+        self.lanes = [
+            WriterLane(
+                direct_url,
+                queue=SendQueue(queue_limit),
+                epoch=epoch,
+                wake_relay=wake_relay,
+                instruments=instruments,
+                faults=faults,
+            )
+            for _ in range(writers)
+        ]
+
+    async def write(self, send: Send) -> Sent:
+        """Write one send with whatever else waits.
+
+        Raises:
+            ServiceError: refused; or 503 `overloaded`, `unavailable`, `outcome_unknown`.
+        """
+        lane = self.lanes[crc32(send.channel_id.encode()) % len(self.lanes)]
+        waiting = Waiting(send, asyncio.get_running_loop().create_future(), time.monotonic() + BUSY_LIMIT_S)
+        lane.put(waiting)
+        try:
+            async with asyncio.timeout(OUTAGE_LIMIT_S):
+                sent = await waiting.outcome
+        except TimeoutError:
+            self._instruments.sends.labels("timeout").inc()
+            if waiting.attempted:
+                raise OutcomeUnknown from None
+            raise Unavailable(
+                "The database cannot be reached right now; the message was not stored.",
+                hint="Send the same request again in a moment.",
+                headers={"Retry-After": "1"},
+            ) from None
+        except ServiceError as refusal:
+            self._instruments.sends.labels("refused" if refusal.status_code < 500 else "failed").inc()
+            raise
+        self._instruments.sends.labels("repeat" if sent.duplicate else "stored").inc()
+        return sent
+
+
+class WriterLane:
+    """One writer: a queue, a connection, a loop."""
+
+    def __init__(
+        self,
+        direct_url: str,
+        *,
+        queue: SendQueue,
+        epoch: int,
+        wake_relay: Callable[[], None],
+        instruments: ChatInstruments,
+        faults: FaultPoints,
+    ) -> None:
+        self._direct_url = direct_url
+        self._queue = queue
+        self._epoch = epoch
+        self._wake_relay = wake_relay
+        self._instruments = instruments
+        self._faults = faults
+        self._arrived = asyncio.Event()
+
+    def put(self, waiting: Waiting) -> None:
+        """Take a send in.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self._queue.is_full:
+            raise Overloaded
+        self._queue.put(waiting)
+        self._arrived.set()
+
+    async def run(self, heartbeat: Heartbeat) -> None:
+        """Write batches for as long as the database answers; what was not written stays in the queue."""
+        connection = await connect(
+            self._direct_url, application_name="chat-writer", server_settings=_BY_KEY_ONLY
+        )
+        try:
+            while True:
+                heartbeat.beat()
+                batch = self._queue.take()
+                if batch:
+                    await self._write(connection, batch)
+                else:
+                    await self._idle()
+        finally:
+            connection.terminate()
+
+    async def _idle(self) -> None:
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(5.0):
+                await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self, connection: Connection, batch: Sequence[Waiting]) -> None:
+        started_s = time.perf_counter()
+        self._instruments.write_batch.observe(len(batch))
+        try:
+            busy = await self._attempt(connection, batch)
+        except DATABASE_AWAY:
+            self._queue.put_back(one for one in batch if not one.outcome.done())
+            raise
+        except Exception:
+            log.exception("write_batch_failed", size=len(batch))
+            await self._write_alone(connection, batch)
+            return
+        self._instruments.write_seconds.observe(time.perf_counter() - started_s)
+        if busy:
+            self._wait_for_busy(busy)
+            await asyncio.sleep(_BUSY_PAUSE_S)
+
+    async def _write_alone(self, connection: Connection, batch: Sequence[Waiting]) -> None:
+        for position, waiting in enumerate(batch):
+            try:
+                busy = await self._attempt(connection, [waiting])
+            except DATABASE_AWAY:
+                self._queue.put_back(one for one in batch[position:] if not one.outcome.done())
+                raise
+            except Exception:
+                log.exception("send_failed", channel_id=waiting.send.channel_id)
+                _refuse(waiting, ServiceError("The message could not be stored."))
+            else:
+                self._wait_for_busy(busy)
+
+    def _wait_for_busy(self, busy: Sequence[Waiting]) -> None:
+        """Somebody else holds these channels: next round, for at most two seconds."""
+        now_s = time.monotonic()
+        for waiting in busy:
+            if waiting.deadline_s < now_s:
+                _refuse(waiting, Unavailable("The channel is busy.", headers={"Retry-After": "1"}))
+        self._queue.put_back(one for one in busy if not one.outcome.done())
+
+    async def _attempt(self, connection: Connection, batch: Sequence[Waiting]) -> list[Waiting]:
+        """One transaction. Settles every caller but those whose channel is busy, which are returned."""
+        now = to_wire_precision(datetime.now(UTC))
+        async with transaction_on(connection) as tx:
+            channels = await store.lock_channels(tx, list({UUID(one.send.channel_id) for one in batch}))
+            ready = [one for one in batch if one.send.channel_id in channels]
+            absent = [one for one in batch if one.send.channel_id not in channels]
+            existing: set[ChannelId] = set()
+            if absent:
+                existing = await store.existing_channels(
+                    tx, list({UUID(one.send.channel_id) for one in absent})
+                )
+            facts = await store.send_facts(tx, [one.send for one in ready])
+            decisions = Decisions(now)
+            verdicts = [
+                decisions.decide(one.send, channels[one.send.channel_id], fact)
+                for one, fact in zip(ready, facts, strict=True)
+            ]
+            accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+            if accepted:
+                bodies = {one.message.id: data_json(one.message) for one in accepted}
+                events = [self._event(one, bodies[one.message.id], now) for one in accepted]
+                for one in ready:
+                    one.attempted = True
+                await store.write_sends(
+                    tx,
+                    [
+                        channel
+                        for channel in channels.values()
+                        if channel.added or _has_replies(channel.id, accepted)
+                    ],
+                    decisions.threads,
+                    accepted,
+                    events,
+                    now,
+                )
+            else:
+                bodies = {}
+        if accepted:
+            self._faults.reached("write.committed")
+            self._wake_relay()
+        for waiting, verdict in zip(ready, verdicts, strict=True):
+            _settle(waiting, verdict, bodies)
+        for waiting in absent:
+            if waiting.send.channel_id not in existing:
+                _refuse(waiting, ChannelNotFound())
+        return [one for one in absent if one.send.channel_id in existing]
+
+    def _event(self, accepted: Accepted, data: bytes, now: datetime) -> LoggedEvent:
+        send, message = accepted.send, accepted.message
+        cause = Cause(send.app_id, now, self._epoch, send.user_id, send.traceparent)
+        return channel_event(MessageNew, cause, message.channel_id, message.cv, data)
+
+
+def _has_replies(channel_id: ChannelId, accepted: Sequence[Accepted]) -> bool:
+    return any(one.message.channel_id == channel_id for one in accepted)
+
+
+def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:
+    if isinstance(verdict, ServiceError):
+        _refuse(waiting, verdict)
+        return
+    if waiting.outcome.done():
+        return
+    message = verdict.message
+    data = bodies.get(message.id) or data_json(message)
+    waiting.outcome.set_result(Sent(message, data, isinstance(verdict, Repeat)))
+
+
+def _refuse(waiting: Waiting, refusal: ServiceError) -> None:
+    if not waiting.outcome.done():
+        waiting.outcome.set_exception(refusal)

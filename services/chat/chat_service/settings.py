@@ -1,0 +1,115 @@
+"""Settings of the chat service: every variable, with its meaning; read once by `__main__`."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from chatsdk_runtime.settings import ServiceSettings, database_url
+
+
+class ChatSettings(ServiceSettings):
+    """The chat service's environment."""
+
+    given_database_url: SecretStr | None = Field(
+        None,
+        validation_alias="CHAT_DATABASE_URL",
+        description="PostgreSQL URL of the database `chatsdk_chat`.",
+    )
+    given_direct_url: SecretStr | None = Field(
+        None,
+        validation_alias="CHAT_DIRECT_URL",
+        description="The same database without a pooler in between, for the relay, the writers and migrations.",
+    )
+    fallback_database_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="Used when CHAT_DATABASE_URL is unset, with the name replaced.",
+    )
+    host: str = Field("127.0.0.1", validation_alias="CHAT_HOST", description="Address of the public port.")
+    port: int = Field(5500, ge=0, le=65535, validation_alias="CHAT_PORT", description="Public port: the API.")
+    ops_host: str = Field(
+        "127.0.0.1",
+        validation_alias="CHAT_OPS_HOST",
+        description="Address of the operations port; keep it private.",
+    )
+    ops_port: int = Field(
+        5501,
+        ge=0,
+        le=65535,
+        validation_alias="CHAT_OPS_PORT",
+        description="Operations port: probes, metrics, `/internal/*` for the other services.",
+    )
+    public_url: str | None = Field(
+        None,
+        validation_alias="CHAT_PUBLIC_URL",
+        description="Where clients reach this service; told by discovery.",
+    )
+    webhooks_public_url: str | None = Field(
+        None, validation_alias="WEBHOOKS_PUBLIC_URL", description="Where clients reach the dispatcher's API."
+    )
+    metrics_public_url: str | None = Field(
+        None,
+        validation_alias="METRICS_PUBLIC_URL",
+        description="Where clients reach the metrics service's API.",
+    )
+    admin_token: SecretStr | None = Field(
+        None,
+        validation_alias="CHATSDK_ADMIN_TOKEN",
+        description="Bearer token of `/admin/*`; unset closes these paths (503), it never opens them.",
+    )
+    pool_size: int = Field(
+        10,
+        ge=2,
+        validation_alias="CHAT_POOL_SIZE",
+        description="Database connections for everything but sends.",
+    )
+    writers: int = Field(
+        2,
+        ge=1,
+        le=32,
+        validation_alias="CHAT_WRITERS",
+        description="Batched writers, each with a connection of its own.",
+    )
+    write_queue_limit: int = Field(
+        2_000,
+        ge=1,
+        validation_alias="CHAT_WRITE_QUEUE_LIMIT",
+        description="Sends that may wait per writer; more are answered 503 `overloaded`.",
+    )
+    relay_poll_interval_s: float = Field(
+        0.05,
+        gt=0,
+        validation_alias="CHAT_RELAY_POLL_INTERVAL_S",
+        description="How often the relay looks for events that nobody woke it for.",
+    )
+    lane_lease_s: float = Field(
+        8.0,
+        gt=0,
+        validation_alias="CHAT_LANE_LEASE_S",
+        description="Seconds without renewal after which another replica takes a lane over.",
+    )
+    fault_points: str = Field(
+        "",
+        validation_alias="CHATSDK_FAULT_POINTS",
+        description="Development only: `name:n` ends the process at the n-th passing of a named point.",
+    )
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        database_url(self.given_database_url, self.fallback_database_url, "chatsdk_chat", "CHAT_DATABASE_URL")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """Where the pool connects."""
+        url = database_url(
+            self.given_database_url, self.fallback_database_url, "chatsdk_chat", "CHAT_DATABASE_URL"
+        )
+        return url.get_secret_value()
+
+    @property
+    def direct_url(self) -> str:
+        """Where the writers, the relay and migrations connect."""
+        return self.given_direct_url.get_secret_value() if self.given_direct_url else self.database_url
