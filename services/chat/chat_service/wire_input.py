@@ -108,15 +108,17 @@ def _check_scalar(value: Any, where: str) -> None:
 
 
 SafeText = Annotated[str, AfterValidator(check_text)]
-"""Any text that can be stored; the length is the field's own affair."""
+"""Any text that can be stored; a field with a length puts it before the check, as those below do."""
 
 Line = Annotated[str, AfterValidator(check_line)]
-"""Text without control characters."""
+"""The same without control characters."""
 
-Name = Annotated[Line, Field(min_length=1, max_length=255)]
-Description = Annotated[SafeText, Field(max_length=1_000)]
-ImageUrl = Annotated[Line, Field(min_length=1, max_length=2_048)]
-Email = Annotated[Line, Field(min_length=3, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(check_line)]
+Description = Annotated[str, Field(max_length=1_000), AfterValidator(check_text)]
+ImageUrl = Annotated[str, Field(min_length=1, max_length=2_048), AfterValidator(check_line)]
+Email = Annotated[
+    str, Field(min_length=3, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(check_line)
+]
 InputUserId = Annotated[
     UserId, Field(min_length=1, max_length=_LONGEST_USER_ID), AfterValidator(_check_user_id)
 ]

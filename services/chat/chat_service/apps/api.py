@@ -6,13 +6,13 @@ import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chat_service.apps import actions
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.errors import AdminClosed, ApiKeyNotFound, AppNotFound
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
-from chat_service.wire_input import Line, Name, RequestModel, uuid_in_path
+from chat_service.wire_input import Name, RequestModel, check_line, uuid_in_path
 from chatsdk_contracts.ids import ApiKeyId, AppId
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import Unauthorized
@@ -21,7 +21,7 @@ from chatsdk_runtime.postgres import Transaction, reading
 from chatsdk_runtime.web import RawJson
 
 _SCOPE = "admin"
-Scope = Annotated[Line, Field(min_length=1, max_length=64)]
+Scope = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(check_line)]
 
 
 async def require_operator(request: Request) -> None:
