@@ -32,6 +32,9 @@ log = structlog.get_logger()
 
 _TRIES_ALONE = 3
 _LONGEST_PAUSE_S = 5.0
+_IDLE_CHECK_S = 2.0
+# A connection that is being restored has no consumer for a moment; a cancelled consumer stays away.
+_CHECKS_UNTIL_LOST = 3
 
 
 class Undecodable(Exception):
@@ -89,6 +92,7 @@ class BatchConsumer:
         self._instruments = instruments
         self._waiting: deque[IncomingMessage] = deque()
         self._arrived = asyncio.Event()
+        self._cancelled = False
         self.broker = RabbitBroker(
             url,
             default_channel=Channel(prefetch_count=limits.prefetch),
@@ -105,14 +109,23 @@ class BatchConsumer:
         self._subscriber(self._receive)
 
     async def run(self, heartbeat: Heartbeat) -> None:
-        """Consume until cancelled. Connects first; FastStream reconnects on its own afterwards."""
+        """Consume until cancelled. Connects first; short interruptions are bridged by the client.
+
+        Raises:
+            ConnectionError: the queue was deleted, or the broker stays away: run again, from the declaration on.
+        """
+        self._cancelled = False
         await self.broker.start()
         try:
-            while True:
+            missing = 0 if await self._is_subscribed() else 1
+            while not self._cancelled and missing < _CHECKS_UNTIL_LOST:
                 heartbeat.beat()
                 batch = await self._next_batch()
                 if batch:
                     await self._process(batch, heartbeat)
+                else:
+                    missing = 0 if await self._is_subscribed() else missing + 1
+            raise ConnectionError(f"the subscription to {self.queue} is gone")
         finally:
             await self._stop()
 
@@ -124,10 +137,10 @@ class BatchConsumer:
         if not self._waiting:
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), timeout=5.0)
+                await asyncio.wait_for(self._arrived.wait(), timeout=_IDLE_CHECK_S)
             except TimeoutError:
                 return []
-        if self._limits.linger_s and len(self._waiting) < self._limits.size:
+        if self._waiting and self._limits.linger_s and len(self._waiting) < self._limits.size:
             await asyncio.sleep(self._limits.linger_s)
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.size))]
 
@@ -212,6 +225,28 @@ class BatchConsumer:
             await message.reject(requeue=False)
         except BROKER_AWAY:
             return
+
+    async def _is_subscribed(self) -> bool:
+        """Whether the broker still sends us this queue; sees to it that we hear of the end.
+
+        When a queue is deleted and made again, the client restores its subscription on the same channel; there,
+        RabbitMQ 3.10 was seen to deliver nothing any more. A new connection is sure to work.
+        """
+        subscription: Any = self._subscriber
+        queue, tag = subscription._queue_obj, subscription._consumer_tag  # noqa: SLF001 - FastStream offers no other way
+        if queue is None or tag is None:
+            return False
+        try:
+            channel = await asyncio.wait_for(queue.channel.get_underlay_channel(), timeout=_IDLE_CHECK_S)
+        except BROKER_AWAY:
+            return False
+        # A set, and a channel of its own after each reconnection: adding again is nothing or needed.
+        channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        return not channel.is_closed and tag in channel.consumers
+
+    async def _on_cancelled(self, _frame: object) -> None:
+        self._cancelled = True
+        self._arrived.set()
 
     async def _stop(self) -> None:
         """Cancel before closing: otherwise acknowledgements free prefetch and new deliveries come in and are lost."""

@@ -212,3 +212,17 @@ async def test_consuming_goes_on_after_the_broker_closed_the_connections(
         async with publisher(url) as opened:
             await opened.publish(topology.EVENTS_EXCHANGE, [message(2)], window=1)
         await wait_for(lambda: "2" in handler.committed, within_s=20, what="the second message")
+
+
+async def test_a_queue_that_was_deleted_is_consumed_again_once_it_is_back(
+    new_vhost: Callable[[], str],
+) -> None:
+    url, handler = new_vhost(), Handler()
+    async with publisher(url) as opened, consuming(url, handler, CollectorRegistry()) as loops:
+        await opened.publish(topology.EVENTS_EXCHANGE, [message(1)], window=1)
+        await wait_for(lambda: handler.committed == ["1"], what="the first message")
+        await opened.channel.queue_delete(QUEUE)
+        await wait_for(lambda: loops.heartbeats[0].outage, within_s=20, what="the loss to be noticed")
+        await declare(opened.channel, topology.definitions())
+        await opened.publish(topology.EVENTS_EXCHANGE, [message(2)], window=1)
+        await wait_for(lambda: "2" in handler.committed, within_s=20, what="the second message")
