@@ -1,0 +1,146 @@
+"""The chat service's doors in this process on a real database, and callers of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import asyncpg
+import httpx2
+import orjson
+from prometheus_client import CollectorRegistry
+
+from chat_service.apps import api as apps_api
+from chat_service.auth import api as auth_api
+from chat_service.auth.verifier import TokenVerifier
+from chat_service.channels import api as channels_api
+from chat_service.channels import members_api
+from chat_service.resources import Resources
+from chat_service.settings import ChatSettings
+from chat_service.users import api as users_api
+from chatsdk_runtime.encryption import Keyring
+from chatsdk_runtime.instruments import RuntimeInstruments
+from chatsdk_runtime.postgres import open_pool
+from chatsdk_runtime.web import new_app
+
+ADMIN_TOKEN = "admin-token-of-the-tests"
+MASTER_KEYS = "tests:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+
+
+@dataclass
+class Chat:
+    """The running doors: `call` as anybody, `database` to look behind them."""
+
+    client: httpx2.AsyncClient
+    resources: Resources
+    wakes: list[int]
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        content = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
+        return await self.client.request(
+            method, path, content=content, headers={"Content-Type": "application/json", **(headers or {})}
+        )
+
+    async def sql(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        return await self.resources.pool.fetch(statement, *values)
+
+    async def new_tenant(self, name: str = "tenant") -> "Tenant":
+        made = (await self.call("POST", "/admin/apps", {"name": name}, headers=ADMIN)).json()
+        return Tenant(self, made["id"], made["apiKey"])
+
+
+@dataclass
+class Tenant:
+    """An app and its server's calls."""
+
+    chat: Chat
+    id: str
+    key: str
+
+    async def server(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.chat.call(method, path, body, headers={"X-API-Key": self.key, **named})
+
+    async def user(self, user_id: str, **fields: Any) -> "Caller":
+        await self.server("POST", "/api/users/ensure", {"userId": user_id, **fields})
+        minted = (await self.server("POST", "/api/auth/tokens", {"userId": user_id})).json()
+        return Caller(self.chat, user_id, minted["token"])
+
+    async def users(self, *user_ids: str) -> list["Caller"]:
+        return [await self.user(user_id) for user_id in user_ids]
+
+    async def events(self, subject: str) -> list[dict[str, Any]]:
+        """The log about one subject, in the order of its versions."""
+        rows = await self.chat.sql("select body from event where subject = $1 order by version, id", subject)
+        return [orjson.loads(row["body"]) for row in rows]
+
+
+@dataclass
+class Caller:
+    """A user's own calls."""
+
+    chat: Chat
+    id: str
+    token: str
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        bearer = {"Authorization": f"Bearer {self.token}"}
+        return await self.chat.call(method, path, body, headers={**bearer, **named})
+
+    async def channel(self, **fields: Any) -> dict[str, Any]:
+        response = await self.call("POST", "/api/channels", fields)
+        assert response.status_code in {200, 201}, response.text
+        made: dict[str, Any] = response.json()
+        return made
+
+
+@asynccontextmanager
+async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN) -> AsyncIterator[Chat]:
+    """The public routes of this part over the given database."""
+    environment = {
+        "given_database_url": database,
+        "rabbitmq_url": "amqp://127.0.0.1:1",
+        "service_token": "service-token-of-the-tests",
+        "master_keys": MASTER_KEYS,
+        "admin_token": admin_token,
+        "environment": "development",
+    }
+    wakes: list[int] = []
+    keyring = Keyring.parse(MASTER_KEYS)
+    pool = await open_pool(database, application_name="tests", min_size=1, max_size=8)
+    resources = Resources(
+        settings=ChatSettings.model_validate(environment),
+        pool=pool,
+        keyring=keyring,
+        epoch=1,
+        tokens=TokenVerifier(pool, keyring),
+        wake_relay=lambda: wakes.append(1),
+        # No route of these sends a message.
+        writer=cast("Any", None),
+    )
+    app = new_app(
+        title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
+    )
+    app.state.resources = resources
+    for door in (apps_api, auth_api, users_api, channels_api, members_api):
+        app.include_router(door.router)
+    transport = httpx2.ASGITransport(app=app)
+    try:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://chat") as client:
+            yield Chat(client, resources, wakes)
+    finally:
+        await pool.close()
+
+
+def problems(response: httpx2.Response) -> dict[str, str]:
+    """The paths that an answer complains about, with their codes."""
+    return {problem["path"]: problem["code"] for problem in response.json()["error"].get("details", [])}
+
+
+def error_code(response: httpx2.Response) -> str:
+    code: str = response.json()["error"]["code"]
+    return code
