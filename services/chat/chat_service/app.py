@@ -17,6 +17,7 @@ from chat_service.apps.api import router as apps_router
 from chat_service.auth.api import router as auth_router
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.api import router as channels_router
+from chat_service.channels.members_api import router as members_router
 from chat_service.events import feed, store
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
@@ -104,6 +105,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         auth_router,
         users_router,
         channels_router,
+        members_router,
         messages_router,
     ):
         public.include_router(router)
