@@ -1,0 +1,231 @@
+"""Decisions about sends: repeats first, then rights, then dense numbers."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
+from chat_service.messages import rules
+from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, Send, SendFacts
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
+from chatsdk_contracts.messages import Message
+from chatsdk_runtime.errors import IdempotencyMismatch, InvalidInput
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+APP = AppId(new_id())
+CHANNEL = ChannelId(new_id())
+PARENT = MessageId(new_id())
+
+
+def a_send(client_id: str = "c1", **changes: object) -> Send:
+    """A plain send of a member."""
+    values: dict[str, object] = {
+        "app_id": APP,
+        "channel_id": CHANNEL,
+        "user_id": UserId("ann"),
+        "client_msg_id": client_id,
+        "text": "hello",
+        "attachments": [],
+        "custom": {},
+        "parent_id": None,
+        "reply_to_id": None,
+        "silent": False,
+        "request_hash": b"h",
+        "traceparent": None,
+    }
+    return Send(**{**values, **changes})  # type: ignore[arg-type] # one place that builds them from a mapping
+
+
+def a_channel(**changes: object) -> ChannelHead:
+    """A locked group channel."""
+    values: dict[str, object] = {
+        "id": CHANNEL,
+        "app_id": APP,
+        "type": "group",
+        "last_seq": 4,
+        "cv": 9,
+        "frozen": False,
+        "deleted": False,
+    }
+    return ChannelHead(**{**values, **changes})  # type: ignore[arg-type] # as above
+
+
+def facts(**changes: object) -> SendFacts:
+    """What the database says of a member's first send."""
+    values: dict[str, object] = {
+        "role": "member",
+        "stored": None,
+        "stored_hash": None,
+        "parent_last_seq": None,
+        "parent_is_top": False,
+        "reply_to_found": False,
+    }
+    return SendFacts(**{**values, **changes})  # type: ignore[arg-type] # as above
+
+
+STORED = Message(
+    id=MessageId(new_id()),
+    channel_id=CHANNEL,
+    user_id=UserId("ann"),
+    text="old",
+    cv=3,
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def test_an_accepted_send_gets_the_next_seq_and_the_next_channel_version() -> None:
+    channel = a_channel()
+
+    verdict = Decisions(NOW).decide(a_send(), channel, facts())
+
+    assert isinstance(verdict, Accepted)
+    assert (verdict.message.seq, verdict.message.cv, verdict.message.version) == (5, 10, 1)
+    assert (channel.last_seq, channel.cv, channel.added) == (5, 10, 1)
+
+
+def test_a_reply_counts_in_its_thread_and_not_in_the_timeline() -> None:
+    channel, decisions = a_channel(), Decisions(NOW)
+    known = facts(parent_last_seq=2, parent_is_top=True)
+
+    first = decisions.decide(a_send("c1", parent_id=PARENT), channel, known)
+    second = decisions.decide(a_send("c2", parent_id=PARENT), channel, known)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    assert [(one.message.seq, one.message.thread_seq) for one in (first, second)] == [(None, 3), (None, 4)]
+    assert (channel.last_seq, channel.cv, channel.added) == (4, 11, 0)
+
+
+@pytest.mark.parametrize(
+    ("channel", "known", "changes", "refusal"),
+    [
+        pytest.param(
+            a_channel(app_id=AppId(new_id())), facts(), {}, ChannelNotFound, id="another app's channel"
+        ),
+        pytest.param(a_channel(deleted=True), facts(), {}, ChannelNotFound, id="deleted channel"),
+        pytest.param(a_channel(), facts(role=None), {}, NotAMember, id="not a member"),
+        pytest.param(
+            a_channel(type="private"),
+            facts(role=None),
+            {},
+            ChannelNotFound,
+            id="private channels are not told of",
+        ),
+        pytest.param(a_channel(frozen=True), facts(), {}, ChannelFrozen, id="frozen"),
+        pytest.param(
+            a_channel(frozen=True), facts(role="moderator"), {}, ChannelFrozen, id="frozen for moderators"
+        ),
+        pytest.param(a_channel(), facts(), {"parent_id": PARENT}, InvalidInput, id="unknown parent"),
+        pytest.param(
+            a_channel(),
+            facts(parent_last_seq=0),
+            {"parent_id": PARENT},
+            InvalidInput,
+            id="parent is a reply itself",
+        ),
+        pytest.param(
+            a_channel(), facts(), {"reply_to_id": PARENT}, InvalidInput, id="unknown quoted message"
+        ),
+        pytest.param(
+            a_channel(),
+            facts(stored=STORED, stored_hash=b"other"),
+            {},
+            IdempotencyMismatch,
+            id="client id reused",
+        ),
+    ],
+)
+def test_refusals_change_no_counter(
+    channel: ChannelHead, known: SendFacts, changes: dict[str, object], refusal: type[Exception]
+) -> None:
+    before = (channel.last_seq, channel.cv, channel.added)
+
+    verdict = Decisions(NOW).decide(a_send(**changes), channel, known)  # type: ignore[arg-type] # a mapping again
+
+    assert isinstance(verdict, refusal)
+    assert (channel.last_seq, channel.cv, channel.added) == before
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_who_runs_a_frozen_channel_may_write_in_it(role: str) -> None:
+    assert isinstance(Decisions(NOW).decide(a_send(), a_channel(frozen=True), facts(role=role)), Accepted)
+
+
+def test_the_apps_server_may_write_in_a_frozen_channel() -> None:
+    assert isinstance(
+        Decisions(NOW).decide(a_send(by_server=True), a_channel(frozen=True), facts()), Accepted
+    )
+
+
+def test_a_repeat_comes_before_the_right_to_send() -> None:
+    known = facts(role=None, stored=STORED, stored_hash=b"h")
+
+    verdict = Decisions(NOW).decide(a_send(), a_channel(frozen=True), known)
+
+    assert verdict == Repeat(STORED)
+
+
+def test_the_same_client_id_twice_in_one_batch_is_one_message() -> None:
+    channel, decisions = a_channel(), Decisions(NOW)
+
+    first = decisions.decide(a_send(), channel, facts())
+    second = decisions.decide(a_send(), channel, facts())
+    other = decisions.decide(a_send(request_hash=b"x"), channel, facts())
+
+    assert isinstance(first, Accepted)
+    assert second == Repeat(first.message)
+    assert isinstance(other, IdempotencyMismatch)
+    assert channel.last_seq == 5
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["member", None]), st.booleans()), max_size=60))
+def test_seq_and_cv_are_dense_whatever_is_refused_or_repeated(
+    sends: list[tuple[int, str | None, bool]],
+) -> None:
+    channel, decisions = a_channel(last_seq=0, cv=0), Decisions(NOW)
+    accepted = []
+    for client, role, is_reply in sends:
+        parent = PARENT if is_reply else None
+        known = facts(role=role, parent_last_seq=0, parent_is_top=True)
+        hashed = b"reply" if is_reply else b"top"
+        verdict = decisions.decide(
+            a_send(f"c{client}-{is_reply}", parent_id=parent, request_hash=hashed), channel, known
+        )
+        if isinstance(verdict, Accepted):
+            accepted.append(verdict.message)
+
+    assert [message.cv for message in accepted] == list(range(1, len(accepted) + 1))
+    timeline = [message.seq for message in accepted if message.seq is not None]
+    assert timeline == list(range(1, len(timeline) + 1))
+    thread = [message.thread_seq for message in accepted if message.thread_seq is not None]
+    assert thread == list(range(1, len(thread) + 1))
+
+
+def test_the_hash_of_a_request_does_not_depend_on_the_order_of_its_fields() -> None:
+    assert rules.request_hash({"text": "a", "custom": {"x": 1, "y": 2}}) == rules.request_hash(
+        {"custom": {"y": 2, "x": 1}, "text": "a"}
+    )
+
+
+def test_a_client_id_is_the_callers_own_or_a_new_one() -> None:
+    assert rules.client_id_for("mine", None) == "mine"
+    assert rules.client_id_for(None, None) != rules.client_id_for(None, None)
+
+
+@pytest.mark.parametrize(
+    ("user", "role", "edits", "deletes"),
+    [
+        pytest.param("ann", "member", True, True, id="author"),
+        pytest.param("bob", "member", False, False, id="another member"),
+        pytest.param("bob", "moderator", False, True, id="moderator"),
+        pytest.param(None, None, True, True, id="the app's server"),
+    ],
+)
+def test_who_edits_and_who_deletes(user: str | None, role: str | None, edits: bool, deletes: bool) -> None:
+    user_id = None if user is None else UserId(user)
+
+    assert rules.may_edit(STORED, user_id) is edits
+    assert rules.may_delete(STORED, user_id, role) is deletes
