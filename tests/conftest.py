@@ -1,3 +1,8 @@
 """Loads the fixtures; holds nothing itself."""
 
-pytest_plugins = ["tests.fixtures.slot", "tests.fixtures.postgres", "tests.fixtures.rabbitmq"]
+pytest_plugins = [
+    "tests.fixtures.slot",
+    "tests.fixtures.postgres",
+    "tests.fixtures.rabbitmq",
+    "tests.fixtures.services",
+]
