@@ -18,6 +18,7 @@ from chat_service.auth.api import router as auth_router
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.api import router as channels_router
 from chat_service.channels.members_api import router as members_router
+from chat_service.channels.members_api import router as members_router
 from chat_service.events import feed, store
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
@@ -43,6 +44,15 @@ log = structlog.get_logger()
 PACKAGE = "chat_service"
 VERSION = "0.1.0"
 _SCHEMA_POLL_S = 1.0
+_ROUTERS = (
+    discovery.router,
+    apps_router,
+    auth_router,
+    users_router,
+    channels_router,
+    members_router,
+    messages_router,
+)
 
 
 @dataclass(frozen=True, slots=True)
