@@ -78,17 +78,22 @@ def install_command(names: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def as_root(command: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str]:
-    """`command` as root: as it is for root, else through sudo, keeping only the proxies that apt reads."""
+def as_root(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, uid: int | None = None
+) -> list[str]:
+    """`command` as root: as it is for root, else through sudo, keeping only the proxies that apt reads.
+
+    `uid` is who asks; who runs this, if not given.
+    """
     env = os.environ if environment is None else environment
     keep = [f"{name}={env[name]}" for name in ("http_proxy", "https_proxy", "no_proxy") if env.get(name)]
     plain = ["env", "LC_ALL=C.UTF-8", *keep, *command]
-    if os.geteuid() == 0:
+    if (os.geteuid() if uid is None else uid) == 0:
         return plain
     return ["sudo", "-p", "[sudo] password to install Debian packages: ", "--", *plain]
 
 
-def install(names: Iterable[str], console: Console, logs: Path) -> None:
+def install(names: Iterable[str], console: Console, logs: Path, *, uid: int | None = None) -> None:
     """Install Debian packages; a package list that is missing or out of date is fetched first.
 
     Raises:
@@ -97,7 +102,7 @@ def install(names: Iterable[str], console: Console, logs: Path) -> None:
     wanted = list(names)
     if not wanted:
         return
-    _check_means(wanted)
+    _check_means(wanted, os.geteuid() if uid is None else uid)
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "packages.log"
     script = str(Path(__file__).with_name("quiet_install.sh"))
@@ -115,11 +120,11 @@ def install(names: Iterable[str], console: Console, logs: Path) -> None:
         _keep_off_at_boot(units, log)
 
 
-def _check_means(wanted: Sequence[str]) -> None:
+def _check_means(wanted: Sequence[str], uid: int) -> None:
     by_hand = f"install them yourself, then run this again: {' '.join(wanted)}"
     if shutil.which("apt-get") is None:
         raise Trouble("this machine has no apt-get, and these are absent: " + " ".join(wanted), by_hand)
-    if os.geteuid() == 0:
+    if uid == 0:
         return
     if shutil.which("sudo") is None:
         raise Trouble("installing needs root, and there is no sudo", f"as root, {by_hand}")

@@ -48,18 +48,18 @@ def release(port: int) -> None:
         claim.close()
 
 
-def choose(preferred: int) -> int:
+def choose(preferred: int, *, span: int = SPAN) -> int:
     """Reserve and return the first free port from `preferred` on.
 
     Raises:
-        Trouble: all of `SPAN` ports are taken.
+        Trouble: all of `span` ports are taken.
     """
-    for port in range(preferred, min(preferred + SPAN, 65_536)):
+    for port in range(preferred, min(preferred + span, 65_536)):
         if _reserve(port):
             if is_free(port):
                 return port
             release(port)
     raise Trouble(
-        f"no free port between {preferred} and {preferred + SPAN}",
+        f"no free port between {preferred} and {preferred + span}",
         "end what listens there (ss -ltnp shows it), then run this again",
     )

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -131,5 +131,5 @@ def _end(wards: list[Ward]) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{datetime.now(timezone.utc).isoformat(timespec='milliseconds')} {text}\n")  # noqa: UP017
+    sys.stdout.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n")
     sys.stdout.flush()

@@ -53,7 +53,7 @@ async def test_a_vhost_keeps_a_persistent_message_over_a_kill_of_the_broker(
     connection = await aio_pika.connect(url)
     channel = await connection.channel()
     arguments: dict[str, str] = {"x-queue-type": "quorum"}
-    await channel.declare_queue("kept", durable=True, arguments=arguments)  # type: ignore[arg-type]
+    await channel.declare_queue("kept", durable=True, arguments=arguments)  # type: ignore[arg-type]  # values of any kind are taken
     message = aio_pika.Message(b"kept", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
     await channel.default_exchange.publish(message, "kept")
     port = rabbit_server.port

@@ -56,10 +56,8 @@ def test_a_released_port_may_be_given_again() -> None:
     ports.release(second)
 
 
-def test_no_free_port_is_said_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "SPAN", 0)
-
+def test_no_free_port_is_said_with_advice() -> None:
     with pytest.raises(Trouble, match="no free port") as raised:
-        ports.choose(BASE)
+        ports.choose(BASE, span=0)
 
     assert "ss -ltnp" in raised.value.advice
