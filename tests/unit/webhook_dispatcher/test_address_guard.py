@@ -1,3 +1,5 @@
+"""Which addresses a webhook may lead to, by table and by property."""
+
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 

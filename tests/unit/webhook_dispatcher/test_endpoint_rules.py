@@ -1,3 +1,5 @@
+"""When a webhook is healthy, failing, off or gone."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 

@@ -1,3 +1,5 @@
+"""How long to wait before the next attempt, and how many there are."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Which webhooks get an event, and why the others do not."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""What a reply or its absence means for the delivery."""
+
 from datetime import UTC, datetime
 from typing import get_args
 

@@ -1,3 +1,5 @@
+"""Which URLs may be registered, and in which form they are sent to."""
+
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
