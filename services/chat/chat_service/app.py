@@ -18,7 +18,6 @@ from chat_service.auth.api import router as auth_router
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.api import router as channels_router
 from chat_service.channels.members_api import router as members_router
-from chat_service.channels.members_api import router as members_router
 from chat_service.events import feed, store
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from chat_service.admin import store
 from chat_service.admin.problems import OperatorProblem
-from chat_service.events.rules import outgoing
-from chat_service.events.store import NumberedEvent, by_position, lane_positions
+from chat_service.events.outgoing import outgoing
+from chat_service.events.rules import NumberedEvent
+from chat_service.events.store import by_position, lane_positions
 from chatsdk_contracts.topology import EVENTS_EXCHANGE
 from chatsdk_runtime.postgres import Connection
 from chatsdk_runtime.rabbit import Publisher

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from chat_service.events.store import NumberedEvent, numbered_event
+from chat_service.events.rules import NumberedEvent
+from chat_service.events.store import numbered_event
 from chatsdk_runtime.postgres import Connection
 
 

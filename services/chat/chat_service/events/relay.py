@@ -19,8 +19,8 @@ from uuid import UUID
 import structlog
 
 from chat_service.events import store
-from chat_service.events.rules import fair_share, next_window, outgoing, positions_for
-from chat_service.events.store import NumberedEvent
+from chat_service.events.outgoing import outgoing
+from chat_service.events.rules import NumberedEvent, fair_share, next_window, positions_for
 from chat_service.instruments import ChatInstruments
 from chatsdk_contracts.ids import day_floor, new_id
 from chatsdk_contracts.topology import EVENTS_EXCHANGE, LANES, definitions

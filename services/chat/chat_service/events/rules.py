@@ -1,14 +1,25 @@
-"""Pure decisions of the relay: fair shares, positions, windows, what is sent."""
+"""Pure decisions of the relay: fair shares, positions, windows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-from chat_service.events.store import NumberedEvent
-from chatsdk_contracts.topology import routing_key
-from chatsdk_runtime.rabbit import OutgoingMessage
+from dataclasses import dataclass
 
 LARGEST_WINDOW = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedEvent:
+    """An event with its place in its lane, and what publishing it needs."""
+
+    lane: int
+    pos: int
+    id: str
+    app_id: str
+    type: str
+    subject: str
+    copies: Sequence[str]
+    body: bytes
 
 
 def fair_share(lanes: int, replicas: int) -> int:
@@ -31,17 +42,3 @@ def positions_for(
 def next_window(window: int, *, failed: bool) -> int:
     """How many unconfirmed messages a lane may have: one after a failure, doubled after a success."""
     return 1 if failed else min(window * 2, LARGEST_WINDOW)
-
-
-def outgoing(event: NumberedEvent) -> OutgoingMessage:
-    """The broker message of an event: the stored bytes, unchanged."""
-    headers: dict[str, object] = {"lane": event.lane, "lane-pos": event.pos}
-    if event.copies:
-        headers["CC"] = list(event.copies)
-    return OutgoingMessage(
-        routing_key=routing_key(event.type, event.app_id, event.subject),
-        body=event.body,
-        message_id=event.id,
-        type=event.type,
-        headers=headers,
-    )

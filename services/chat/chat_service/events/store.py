@@ -11,22 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
+from chat_service.events.rules import NumberedEvent
 from chatsdk_runtime.partitions import day_bound
 from chatsdk_runtime.postgres import Connection, Row, Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedEvent:
-    """An event with its place in its lane, and what publishing it needs."""
-
-    lane: int
-    pos: int
-    id: str
-    app_id: str
-    type: str
-    subject: str
-    copies: Sequence[str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +168,16 @@ with gone as (
 select 1 + count(*) from relay_session where id <> $1 and renewed_at > now() - make_interval(secs => $2)
 """
 
+# Leading, numbering and publishing run side by side on connections of their own: whoever changes several lanes
+# locks them in lane order first, or two of them wait for each other.
 _RENEW_LANES = """
+with held as (
+  select lane from relay_lane where leader = $1 order by lane for no key update
+)
 update relay_lane set leader_until = now() + make_interval(secs => $2)
-where leader = $1
-returning lane
+from held
+where relay_lane.lane = held.lane and leader = $1
+returning relay_lane.lane
 """
 
 _TAKE_LANES = """
@@ -200,7 +193,12 @@ returning lane
 """
 
 _GIVE_BACK_LANES = """
-update relay_lane set leader = null, leader_until = null where leader = $1 and lane = any($2::smallint[])
+with held as (
+  select lane from relay_lane where leader = $1 and lane = any($2::smallint[]) order by lane for no key update
+)
+update relay_lane set leader = null, leader_until = null
+from held
+where relay_lane.lane = held.lane and leader = $1
 """
 
 _LOCK_LANES = """
@@ -236,9 +234,13 @@ where relay_lane.lane = moved.lane
 """
 
 _MOVE_PUBLISHED = """
+with held as (
+  select lane from relay_lane where lane = any($1::smallint[]) and leader = $3 order by lane for no key update
+)
 update relay_lane set published_pos = moved.published_pos
-from unnest($1::smallint[], $2::bigint[]) as moved (lane, published_pos)
-where relay_lane.lane = moved.lane and leader = $3 and relay_lane.published_pos < moved.published_pos
+from held
+join unnest($1::smallint[], $2::bigint[]) as moved (lane, published_pos) on moved.lane = held.lane
+where relay_lane.lane = held.lane and leader = $3 and relay_lane.published_pos < moved.published_pos
 """
 
 _BY_POSITION = """

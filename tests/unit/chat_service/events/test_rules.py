@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.events.rules import LARGEST_WINDOW, fair_share, next_window, outgoing, positions_for
-from chat_service.events.store import NumberedEvent
+from chat_service.events.rules import (
+    LARGEST_WINDOW,
+    fair_share,
+    next_window,
+    positions_for,
+)
 
 
 @pytest.mark.parametrize(("replicas", "share"), [(0, 16), (1, 16), (2, 8), (3, 6), (5, 4), (16, 1), (40, 1)])
@@ -36,23 +40,3 @@ def test_a_window_is_one_after_a_failure_and_grows_to_its_limit() -> None:
 
     assert seen[:4] == [1, 2, 4, 8]
     assert seen[-1] == LARGEST_WINDOW
-
-
-def test_a_message_carries_the_stored_bytes_and_its_place() -> None:
-    event = NumberedEvent(
-        lane=3,
-        pos=7,
-        id="e",
-        app_id="a",
-        type="user.joined",
-        subject="channels/c",
-        copies=["k1", "k2"],
-        body=b"{}",
-    )
-
-    message = outgoing(event)
-
-    assert message.body == b"{}"
-    assert message.headers == {"lane": 3, "lane-pos": 7, "CC": ["k1", "k2"]}
-    assert message.routing_key.startswith("user.joined.a.b")
-    assert message.persistent
