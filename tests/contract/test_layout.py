@@ -1,0 +1,203 @@
+"""The layout that docs and habits rely on: the same names in every service, complete packages, honest dependencies.
+
+A package installs alone, in an image with nothing else: what it imports has to be in its own pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from deploy.lock_requirements import normal_name, package_folders
+from tests.contract.house_rules import Source, repository_files
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = package_folders(ROOT)
+SERVICES = [folder for folder in PACKAGES if folder.parent.name == "services"]
+OURS = {
+    "chat_service",
+    "webhook_dispatcher",
+    "metrics_service",
+    "chatsdk_runtime",
+    "chatsdk_contracts",
+    "chatsdk",
+}
+
+PART_OF = {"aiormq": "aio-pika", "pamqp": "aio-pika", "pydantic_core": "pydantic", "yarl": "aiohttp"}
+"""Packages whose names appear in the interface of another, which brings them in the version that it needs."""
+
+ROOT_NAMES = {"__init__", "__main__", "app", "settings", "errors", "instruments"}
+"""What every service has beside its domains."""
+
+DOMAIN_NAMES = {"__init__", "api", "actions", "store", "rules"}
+"""What a domain is made of: HTTP in, use cases, SQL, decisions."""
+
+FURTHER_IDEAS = {
+    # chat
+    "chat_service/discovery": "/.well-known/chatsdk: where the services are",
+    "chat_service/doors": "what all doors share: reading bodies, the caller, raw JSON",
+    "chat_service/maintenance": "partitions made ahead and dropped in time",
+    "chat_service/paging": "cursors",
+    "chat_service/resources": "what the composition root hands to every door",
+    "chat_service/wire_input": "checks of what people send",
+    "chat_service/admin/cli": "chatsdk-admin",
+    "chat_service/admin/dead_letters": "look at, requeue and discard dead letters",
+    "chat_service/admin/problems": "what can go wrong for an operator, in words",
+    "chat_service/admin/republish": "send stored events again",
+    "chat_service/apps/views": "an app and a key as they are shown",
+    "chat_service/auth/credentials": "API keys and user tokens: making and reading",
+    "chat_service/auth/introspection": "answers the other services' question of who calls",
+    "chat_service/auth/principal": "who calls, as a value",
+    "chat_service/auth/verifier": "checks a credential, with a short memory",
+    "chat_service/channels/access": "who may do what in a channel",
+    "chat_service/channels/member_store": "the SQL of members",
+    "chat_service/channels/members_api": "the HTTP door of members",
+    "chat_service/channels/membership": "use cases of members",
+    "chat_service/channels/requests": "bodies of channel requests",
+    "chat_service/channels/views": "a channel and a member as they are shown",
+    "chat_service/events/feed": "read the log by position",
+    "chat_service/events/log": "append in the transaction",
+    "chat_service/events/outgoing": "an event on its way to the broker",
+    "chat_service/events/relay": "number and publish",
+    "chat_service/messages/waiting": "a send that waits for its batch",
+    "chat_service/messages/writer": "the batched writer",
+    # webhook dispatcher
+    "webhook_dispatcher/access": "who calls, asked of chat",
+    "webhook_dispatcher/housekeeping": "partitions made ahead and dropped in time",
+    "webhook_dispatcher/dispatch/address_guard": "which addresses may be dialled",
+    "webhook_dispatcher/dispatch/consumers": "the broker door: events in",
+    "webhook_dispatcher/dispatch/deliver": "prepare, send, judge, record",
+    "webhook_dispatcher/dispatch/endpoint_rules": "the states of an endpoint",
+    "webhook_dispatcher/dispatch/endpoints": "an endpoint's share of sending",
+    "webhook_dispatcher/dispatch/exchange": "one request and its reply, as values",
+    "webhook_dispatcher/dispatch/failure_naming": "names for what went wrong on the wire",
+    "webhook_dispatcher/dispatch/guarded_dial": "dial what the guard has allowed, nothing else",
+    "webhook_dispatcher/dispatch/ladder": "the waits between attempts",
+    "webhook_dispatcher/dispatch/leases": "the SQL of claiming deliveries",
+    "webhook_dispatcher/dispatch/matching": "which webhooks get an event",
+    "webhook_dispatcher/dispatch/outcome": "what a reply means",
+    "webhook_dispatcher/dispatch/plan": "events to deliveries, in order",
+    "webhook_dispatcher/dispatch/record": "write down what became of attempts",
+    "webhook_dispatcher/dispatch/sender": "the HTTP client",
+    "webhook_dispatcher/dispatch/sessions": "a worker's life, seen by the others",
+    "webhook_dispatcher/dispatch/worker": "claims and sends",
+    "webhook_dispatcher/webhooks/url_rules": "which URLs may be registered",
+    # metrics, which has one domain and so no folder for it
+    "metrics_service/api": "HTTP in",
+    "metrics_service/consumers": "the broker door: events in",
+    "metrics_service/counting": "count a batch in one transaction",
+    "metrics_service/exposition": "rollups as Prometheus series",
+    "metrics_service/projections": "what an event adds to which series",
+    "metrics_service/store": "its SQL",
+}
+
+
+def _names(folder: Path) -> list[str]:
+    """The service's committed modules, from its package's name on; migrations are named by number."""
+    start = f"{folder.relative_to(ROOT)}/"
+    paths = [source.path for source in repository_files() if source.is_python]
+    inside = [path.removeprefix(start).removesuffix(".py") for path in paths if path.startswith(start)]
+    return [name for name in inside if "/migrations/" not in name]
+
+
+def _is_usual(name: str) -> bool:
+    _package, *domain, last = name.split("/")
+    return last in (DOMAIN_NAMES if domain else ROOT_NAMES)
+
+
+def _imports(text: str, path: str) -> set[str]:
+    """The top-level packages that a module imports, wherever in it."""
+    found = set()
+    for node in Source(path, text).nodes:
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names
+
+
+def _undeclared(imported: set[str], declared: set[str]) -> set[str]:
+    """Imported packages none of whose distributions is declared."""
+    providers = packages_distributions()
+    return {
+        name
+        for name in imported
+        if not {PART_OF.get(name), *map(normal_name, providers.get(name, [name]))} & declared
+    }
+
+
+def _project(folder: Path) -> dict[str, object]:
+    project: dict[str, object] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def _declared(folder: Path) -> set[str]:
+    """The normalised names of what a package depends on, in one of its extras or always."""
+    project = _project(folder)
+    lists = [project.get("dependencies", []), *dict(project.get("optional-dependencies", {})).values()]  # type: ignore[call-overload]  # any TOML
+    return {normal_name(requirement) for one in lists for requirement in one}
+
+
+@pytest.mark.parametrize("folder", SERVICES, ids=lambda folder: folder.name)
+def test_a_service_names_its_files_as_every_service_does(folder: Path) -> None:
+    names = _names(folder)
+
+    unknown = [name for name in names if not _is_usual(name) and name not in FURTHER_IDEAS]
+
+    assert names
+    assert not unknown, "a further idea is listed in FURTHER_IDEAS, with what it is"
+
+
+def test_every_listed_idea_is_there_and_not_usual() -> None:
+    present = {name for folder in SERVICES for name in _names(folder)}
+
+    assert set(FURTHER_IDEAS) <= present
+    assert not [name for name in FURTHER_IDEAS if _is_usual(name)]
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_service/messages/more", "chat_service/store", "chat_service/messages/app"]
+)
+def test_an_unusual_name_is_seen(name: str) -> None:
+    assert not _is_usual(name)
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_a_package_is_complete(folder: Path) -> None:
+    [package] = [path for path in folder.iterdir() if (path / "__init__.py").exists()]
+
+    assert package.name in OURS
+    assert (package / "py.typed").exists()
+    assert (folder / "README.md").read_text().startswith("# ")
+    assert _project(folder)["requires-python"] == ">=3.11,<3.14"
+    assert _project(folder)["license"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_a_package_declares_what_it_imports(folder: Path) -> None:
+    files = [
+        path for path in folder.rglob("*.py") if re.fullmatch(r"[\w/]+", str(path.relative_to(folder).parent))
+    ]
+    imported = {name for path in files for name in _imports(path.read_text(), str(path))}
+    own = {path.name for path in folder.iterdir()}
+
+    undeclared = _undeclared(imported - own, _declared(folder))
+
+    assert imported
+    assert not undeclared
+
+
+def test_an_undeclared_import_is_seen() -> None:
+    imported = _imports(
+        "import os, asyncpg\ndef f():\n    from uuid_utils.compat import uuid7\n", "planted.py"
+    )
+
+    assert imported == {"asyncpg", "uuid_utils"}
+    assert _undeclared(imported, {"asyncpg"}) == {"uuid_utils"}
+    assert not _undeclared(imported, {"asyncpg", "uuid-utils"})
