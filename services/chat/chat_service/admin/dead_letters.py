@@ -64,12 +64,12 @@ async def count(url: str) -> Sequence[DeadLetters]:
 
 
 async def show(channel: AbstractChannel, queue: str, limit: int) -> Sequence[DeadLetter]:
-    """The first of a queue's dead letters; they stay where they are."""
+    """The first of a queue's dead letters; they go back to their places when the channel closes.
+
+    A quorum queue would put messages that are rejected one by one behind all others.
+    """
     dead = await _dead_queue(channel, queue)
-    taken = [message async for message in _take(dead, limit)]
-    for message in reversed(taken):
-        await message.reject(requeue=True)
-    return [_shown(message) for message in taken]
+    return [_shown(message) async for message in _take(dead, limit)]
 
 
 async def requeue(channel: AbstractChannel, queue: str, limit: int | None) -> int:
