@@ -7,7 +7,6 @@ inside the secret; `X-ChatSDK-Signature` signs the body alone with the secret's 
 
 import base64
 import binascii
-import hashlib
 import hmac
 import secrets as entropy
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def sign_standard(secrets: Sequence[str], message_id: str, timestamp_s: int, bod
 
 def sign_chatsdk(secret: str, body: bytes) -> str:
     """Value of `X-ChatSDK-Signature`: `sha256=<hex>`, keyed by the whole secret as shown."""
-    return _CHATSDK_PREFIX + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return _CHATSDK_PREFIX + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def verify_standard(
@@ -88,7 +87,7 @@ def _signed_content(message_id: str, timestamp_s: int, body: bytes) -> bytes:
 
 
 def _standard_entry(secret: str, content: bytes) -> str:
-    digest = hmac.new(parse_secret(secret), content, hashlib.sha256).digest()
+    digest = hmac.digest(parse_secret(secret), content, "sha256")
     return _STANDARD_VERSION + base64.b64encode(digest).decode("ascii")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -12,8 +13,7 @@ from chatsdk_runtime.postgres import Connection, Row, Transaction
 # --------------------------------------------------------------------------------------------- recording
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """One attempt, and what its delivery looks like after it."""
 
     delivery_id: UUID
@@ -82,25 +82,9 @@ for update of q
 
 async def write_attempts(tx: Transaction, rows: Sequence[AttemptRow], finished: Sequence[UUID]) -> None:
     """The attempts, what they make of their deliveries, and the end of finished ones' places in the queue."""
-    ids = [row.delivery_id for row in rows]
-    await tx.execute(
-        _WRITE_ATTEMPTS,
-        ids,
-        [row.number for row in rows],
-        [row.kind for row in rows],
-        [row.result for row in rows],
-        [row.status_code for row in rows],
-        [row.error_message for row in rows],
-        [row.response_headers for row in rows],
-        [row.response_body for row in rows],
-        [row.duration_ms for row in rows],
-        [row.started_at for row in rows],
-        [row.status for row in rows],
-        [row.is_final for row in rows],
-        finished,
-        min(ids),
-        max(ids),
-    )
+    # The fields of a row are the statement's first parameters, in their order.
+    columns = list(zip(*rows, strict=True))
+    await tx.execute(_WRITE_ATTEMPTS, *columns, finished, min(columns[0]), max(columns[0]))
 
 
 _WRITE_ATTEMPTS = """
@@ -224,7 +208,7 @@ select * from ({_COLUMNS}
 where $4::text is null or shown_status = $4
 order by id desc
 limit $5
-"""  # noqa: S608 - only constants are put in
+"""
 
 
 async def list_deliveries(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointState
@@ -22,8 +22,7 @@ class Session:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A delivery that this session may attempt; `attempt` is the number that the next request carries."""
 
     delivery_id: UUID

@@ -13,7 +13,7 @@ import uuid
 import structlog
 
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import Pool, reading, transaction
+from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading, transaction
 from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.leases import Session
 
@@ -54,12 +54,15 @@ class Sessions:
             await asyncio.sleep(self._renew_s)
 
     async def close(self) -> None:
-        """At shutdown: give back what is still leased."""
-        async with transaction(self._pool) as tx:
-            ended = await store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
-            if ended:
-                await store.release_leases(tx, ended)
+        """At shutdown: give back what is still leased. Without the database, others take it when we are dead."""
         self._renewed_s = None
+        try:
+            async with transaction(self._pool) as tx:
+                ended = await store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
+                if ended:
+                    await store.release_leases(tx, ended)
+        except DATABASE_AWAY as outage:
+            log.info("session_not_closed", error=f"{type(outage).__name__}: {outage}")
 
     async def _renew(self) -> None:
         # Taken before the question: the answer may be as old as the moment it was asked.

@@ -28,7 +28,8 @@ from webhook_dispatcher.instruments import Instruments
 log = structlog.get_logger()
 
 _RECORD_AT_ONCE = 500
-_MOST_AHEAD = 256
+_MOST_AHEAD = 512
+_LEASED_PER_SLOT = 10
 _SLOW_S = 1.0
 _WAKE_LATE_S = 0.002  # a timer may fire a moment before the database's clock is there
 
@@ -119,7 +120,7 @@ class Worker:
             await _wait(self._may_claim, self._limits.poll_s)
 
     async def _claim(self) -> int:
-        free = 4 * self._limits.in_flight - self._leased
+        free = _LEASED_PER_SLOT * self._limits.in_flight - self._leased
         if self._stopping or free < self._limits.in_flight or not self._sessions.may_start:
             return 0
         full = [key for key, lane in self._lanes.items() if lane.leased * 2 > lane.allowance]
@@ -211,24 +212,42 @@ class Worker:
         lane.in_flight += 1
         self._in_flight += 1
         self._instruments.in_flight.set(self._in_flight)
-        task = asyncio.create_task(self._attempt(lease, target, lane))
+        task = asyncio.create_task(self._attempts(lease, target, lane))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, lease: Lease, target: Target, lane: _Lane) -> None:
+    async def _attempts(self, lease: Lease, target: Target, lane: _Lane) -> None:
+        """One slot: this attempt, and then the next of the same endpoint as long as it needs no look-up."""
+        following: tuple[Lease, Target] | None = (lease, target)
         try:
-            finished = await self._deliverer.attempt(lease, target)
+            while following is not None:
+                self._finish(lane, await self._deliverer.attempt(*following))
+                following = self._next_prepared(lane)
         finally:
             lane.in_flight -= 1
             self._in_flight -= 1
             self._instruments.in_flight.set(self._in_flight)
+            self._may_send.set()
+
+    def _next_prepared(self, lane: _Lane) -> tuple[Lease, Target] | None:
+        crowded = len(self._waiting) * self._limits.in_flight_per_endpoint > self._limits.in_flight
+        if not lane.queue or crowded or self._stopping or not self._sessions.may_start:
+            return None
+        lease = lane.queue[0]
+        if lease.generation != self._sessions.current.generation or not self._deliverer.is_prepared(lease):
+            return None
+        target = self._deliverer.target(lease.webhook_id)
+        if target is None or target.state != "active":
+            return None
+        return lane.queue.popleft(), target
+
+    def _finish(self, lane: _Lane, finished: Finished) -> None:
         self._fault_points.reached("send.done")
         self._adapt(lane, finished)
         self._instruments.attempts.labels(classify(finished.result)).inc()
         self._instruments.attempt_duration.observe(finished.result.duration_s)
         self._finished.append(finished)
         self._may_record.set()
-        self._may_send.set()
 
     def _adapt(self, lane: _Lane, finished: Finished) -> None:
         outcome = finished.outcome
