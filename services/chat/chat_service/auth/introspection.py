@@ -11,16 +11,16 @@ from chatsdk_runtime.errors import InvalidInput
 
 
 async def introspect(resources: Resources, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Judge `{"apiKey": ...}` or `{"token": ...}`.
+    """Judge `{"apiKey": ...}` or `{"token": ...}`, afresh: the asking service remembers the answer for its own while.
 
     Raises:
         InvalidInput: neither is given, or both.
     """
     key, token = asked.get("apiKey"), asked.get("token")
     if isinstance(key, str) and token is None:
-        principal = await resources.tokens.verify_key(key)
+        principal = await resources.tokens.verify_key(key, fresh=True)
     elif isinstance(token, str) and key is None:
-        principal = await resources.tokens.verify_token(token)
+        principal = await resources.tokens.verify_token(token, fresh=True)
     else:
         raise InvalidInput('Give {"apiKey": "..."} or {"token": "..."}.')
     return {"active": False} if principal is None else _told(principal)

@@ -45,13 +45,13 @@ class TokenVerifier:
         self._keyring = keyring
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
-    async def verify_key(self, key: str) -> Principal | None:
-        """The server that this API key belongs to; None when it is unknown or revoked."""
+    async def verify_key(self, key: str, *, fresh: bool = False) -> Principal | None:
+        """The server that this API key belongs to; None when it is unknown or revoked. `fresh`: ask the database."""
         if not key.startswith("chatsdk_") or len(key) > _LONGEST_KEY:
             return None
         digest = key_hash(key)
         known = self._known.get(digest)
-        if known is not None and known.until > time.monotonic():
+        if known is not None and known.until > time.monotonic() and not fresh:
             return known.principal
         async with reading(self._pool) as connection:
             found = await store.fetch_key(connection, digest)
@@ -61,14 +61,14 @@ class TokenVerifier:
         self._remember(digest, _Known(principal, time.monotonic() + FRESH_S, float("inf")))
         return principal
 
-    async def verify_token(self, token: str) -> Principal | None:
+    async def verify_token(self, token: str, *, fresh: bool = False) -> Principal | None:
         """The user that this token names; None when it is forged, expired, or its app or user is gone."""
         if len(token) > _LONGEST_TOKEN:
             return None
         # Another name than a key's, so that a key sent as a token does not find the key's principal.
         digest = hashlib.sha256(b"token:" + token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
-        if known is not None and known.until > time.monotonic():
+        if known is not None and known.until > time.monotonic() and not fresh:
             return known.principal if known.expires_at > time.time() else None
         judged = await self._judge(token)
         self._remember(digest, judged)

@@ -158,15 +158,16 @@ async def edit(tx: Transaction, change: Change, text: str) -> Answer:
             "edited_at": now,
         }
     )
-    await store.update_text(tx, edited)
-    await store.next_cv(tx, change.channel_id)
     changed = ChangedMessage(**edited.model_dump(), changed=["text"])
-    await append(tx, [channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, changed)])
+    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, changed)
+    await store.update_text(tx, edited, event.id)
+    await store.next_cv(tx, change.channel_id)
+    await append(tx, [event])
     return Answer(data_json(edited))
 
 
 async def delete(tx: Transaction, change: Change) -> Answer:
-    """Leave a tombstone; deleting a tombstone changes nothing."""
+    """Leave a tombstone, and nothing of what was said in the log; deleting a tombstone changes nothing."""
     message, standing = await _locked(tx, change)
     if not rules.may_delete(message, change.caller.user_id, standing.role):
         raise Forbidden("Only its author or a moderator may delete a message.")
@@ -176,6 +177,9 @@ async def delete(tx: Transaction, change: Change) -> Answer:
     gone = tombstone(
         message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
     )
+    told = await store.fetch_told(tx, change.message_id)
+    if told:
+        await store.redact_told(tx, {event_id: rules.redacted(body) for event_id, body in told.items()})
     await store.write_tombstone(tx, gone)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -77,12 +77,12 @@ async def write_sends(
         [UUID(parent) for parent in per_parent],
         list(per_parent.values()),
         [threads[parent] for parent in per_parent],
-        *_message_columns(accepted),
+        *_message_columns(accepted, events),
         *log.columns(events),
     )
 
 
-def _message_columns(accepted: Sequence[Accepted]) -> tuple[list[object], ...]:
+def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]) -> tuple[list[object], ...]:
     messages = [one.message for one in accepted]
     return (
         [UUID(message.id) for message in messages],
@@ -100,6 +100,7 @@ def _message_columns(accepted: Sequence[Accepted]) -> tuple[list[object], ...]:
         [UUID(message.reply_to_id) if message.reply_to_id else None for message in messages],
         [message.silent for message in messages],
         [orjson.dumps(message.custom).decode() if message.custom else "{}" for message in messages],
+        [UUID(event.id) for event in events],
     )
 
 
@@ -170,10 +171,16 @@ async def list_before(
     return [message_of(row) for row in reversed(rows)]
 
 
-async def update_text(tx: Transaction, message: Message) -> None:
-    """Write an edited message."""
+async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
+    """Write an edited message, and which event tells of it."""
     await tx.execute(
-        _UPDATE_TEXT, UUID(message.id), message.text, message.version, message.cv, message.updated_at
+        _UPDATE_TEXT,
+        UUID(message.id),
+        message.text,
+        message.version,
+        message.cv,
+        message.updated_at,
+        UUID(event_id),
     )
 
 
@@ -187,6 +194,20 @@ async def write_tombstone(tx: Transaction, message: Message) -> None:
         message.deleted_at,
         message.deleted_by,
     )
+
+
+async def fetch_told(tx: Transaction, message_id: MessageId) -> dict[UUID, bytes]:
+    """The logged events that carry what this message said, with their bytes."""
+    ids: list[UUID] = await tx.fetchval("select event_ids from message where id = $1", UUID(message_id))
+    if not ids:
+        return {}
+    return {row["id"]: row["body"] for row in await tx.fetch(_FETCH_TOLD, ids, min(ids), max(ids))}
+
+
+async def redact_told(tx: Transaction, redacted: Mapping[UUID, bytes]) -> None:
+    """Put redacted bytes in the place of logged ones."""
+    ids = list(redacted)
+    await tx.execute(_REDACT_TOLD, ids, list(redacted.values()), min(ids), max(ids))
 
 
 def message_of(row: Row) -> Message:
@@ -269,23 +290,24 @@ with moved as (
 ), written as (
   insert into message (
     id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, created_at, updated_at
+    parent_id, reply_to_id, silent, custom, event_ids, created_at, updated_at
   )
   select id, channel_id, app_id, user_id, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
-    request_hash, parent_id, reply_to_id, silent, custom::jsonb, $1, $1
+    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], $1, $1
   from unnest(
     $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-    $17::bigint[], $18::text[], $19::bytea[], $20::uuid[], $21::uuid[], $22::boolean[], $23::text[]
+    $17::bigint[], $18::text[], $19::bytea[], $20::uuid[], $21::uuid[], $22::boolean[], $23::text[],
+    $24::uuid[]
   ) as sent (
     id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom
+    parent_id, reply_to_id, silent, custom, event_id
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)
 select id, app_id, type, subject, version, channel_id, lane, string_to_array(copies, ' '), body
 from unnest(
-  $24::uuid[], $25::uuid[], $26::text[], $27::text[], $28::bigint[], $29::uuid[], $30::smallint[], $31::text[],
-  $32::bytea[]
+  $25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::bigint[], $30::uuid[], $31::smallint[], $32::text[],
+  $33::bytea[]
 ) as e (id, app_id, type, subject, version, channel_id, lane, copies, body)
 """
 
@@ -318,7 +340,8 @@ limit $3
 """
 
 _UPDATE_TEXT = """
-update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5 where id = $1
+update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5, event_ids = event_ids || $6::uuid
+where id = $1
 """
 
 _WRITE_TOMBSTONE = """
@@ -326,4 +349,12 @@ update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', version = $2, cv = $3,
   updated_at = $4, deleted_at = $4, deleted_by = $5
 where id = $1
+"""
+
+_FETCH_TOLD = "select id, body from event where id = any($1::uuid[]) and id between $2 and $3"
+
+_REDACT_TOLD = """
+update event set body = redacted.body
+from unnest($1::uuid[], $2::bytea[]) as redacted (id, body)
+where event.id = redacted.id and event.id between $3 and $4
 """
