@@ -267,3 +267,9 @@ async def test_while_chat_is_away_management_is_503_and_deliveries_go_on(
                 await receiver.wait_for(1)
     finally:
         await dispatcher.start()
+
+
+async def test_who_has_no_key_learns_nothing_about_his_body(dispatcher: Dispatcher) -> None:
+    status, answer, _ = await Api(dispatcher.url).call("POST", "/api/webhooks", {"nonsense": 1})
+    assert (status, answer["error"]["code"]) == (401, "unauthorized")
+    assert "details" not in answer["error"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import Request
@@ -17,12 +16,18 @@ _KEY_HINT = "Send the app's key in the X-API-Key header."
 Caller = Callable[[Request], Awaitable[Principal]]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Where a list goes on, and how much is wanted."""
+def caller_by(chat: ChatClient) -> Caller:
+    """What the doors ask first, before a body is judged."""
 
-    cursor: UUID | None
-    limit: int
+    async def caller(request: Request) -> Principal:
+        known = request.scope["state"].get("principal")
+        if isinstance(known, Principal):
+            return known
+        principal = await authenticate(chat, request)
+        request.scope["state"]["principal"] = principal
+        return principal
+
+    return caller
 
 
 async def authenticate(chat: ChatClient, request: Request) -> Principal:

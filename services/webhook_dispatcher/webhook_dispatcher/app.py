@@ -26,7 +26,7 @@ from chatsdk_runtime.server import Address, serve
 from chatsdk_runtime.service_client import ChatClient
 from chatsdk_runtime.web import new_app
 from webhook_dispatcher import housekeeping
-from webhook_dispatcher.access import authenticate
+from webhook_dispatcher.access import caller_by
 from webhook_dispatcher.deliveries.api import History, deliveries_router
 from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.address_guard import AddressPolicy
@@ -146,7 +146,7 @@ async def _start(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> None:
     stack.push_async_callback(chat.close)
     worker = _start_dispatch(parts, (pool, lease_pool), keyring, sender, chat, stack)
     registrar = Registrar(pool, keyring, sender, policy, settings.allow_http, settings.request_timeout_s)
-    caller = partial(authenticate, chat)
+    caller = caller_by(chat)
     app.include_router(webhooks_router(registrar, worker.wake, caller))
     app.include_router(deliveries_router(History(pool, keyring, worker.wake), caller))
     parts.health.ready_checks = {"database": partial(_database_problem, pool)}

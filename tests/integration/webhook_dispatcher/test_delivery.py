@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.fixtures.dispatcher import Api, ChatStandIn, Dispatcher, EventSource, make_event
+from tests.fixtures.hostility import hang
 from tests.fixtures.rabbitmq import RabbitServer
 from tests.fixtures.receiver import Receiver, answer
 from tests.waiting import wait_for
@@ -355,3 +357,23 @@ async def test_a_url_into_a_private_network_is_refused_at_registration(
     assert status == 422
     assert answered["error"]["details"][0]["path"] == "url"
     assert answered["error"]["hint"]
+
+
+async def test_endpoints_that_hang_hold_nobody_else_up(
+    api: Api, source: EventSource, request: pytest.FixtureRequest
+) -> None:
+    async with Receiver() as receiver:
+        for number in range(20):
+            await api.webhook(f"{receiver.url}/hanging/{number}", "message.new")
+            receiver.always(hang, path=f"/hanging/{number}")
+        await api.webhook(f"{receiver.url}/well", "message.updated")
+        await source.publish(*(make_event(request.node.name) for _ in range(5)))
+        await receiver.wait_for(40)
+        sent = time.time()
+        await source.publish(*(make_event(request.node.name, "message.updated") for _ in range(20)))
+        await receiver.wait_for(60, within_s=5)
+        served = [one.at for one in receiver.received if one.path == "/well"]
+        assert len(served) == 20
+        assert max(served) - sent < 2
+        for webhook in (await api.ok("GET", "/api/webhooks"))["webhooks"]:
+            await api.ok("DELETE", f"/api/webhooks/{webhook['id']}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.idempotency import Answer, idempotent_call, perform
@@ -31,7 +31,9 @@ class History:
 
 def deliveries_router(history: History, caller: Caller) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/api/webhooks/{webhook_id}/deliveries", tags=["deliveries"])
+    router = APIRouter(
+        prefix="/api/webhooks/{webhook_id}/deliveries", tags=["deliveries"], dependencies=[Depends(caller)]
+    )
     door = _Door(history, caller)
     router.add_api_route("", door.list, methods=["GET"])
     router.add_api_route("/{delivery_id}", door.show, methods=["GET"])

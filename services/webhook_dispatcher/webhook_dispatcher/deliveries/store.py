@@ -133,15 +133,18 @@ where q.delivery_id = b.delivery_id
 """
 
 
-async def release_unstarted(tx: Transaction, session_id: UUID, ids: Sequence[UUID]) -> None:
+async def release_unstarted(
+    tx: Transaction, session_id: UUID, ids: Sequence[UUID], generations: Sequence[int]
+) -> None:
     """Give back leases of which no attempt was made."""
-    await tx.execute(_RELEASE_UNSTARTED, session_id, ids)
+    await tx.execute(_RELEASE_UNSTARTED, session_id, ids, generations)
 
 
 _RELEASE_UNSTARTED = """
-update due_delivery
+update due_delivery q
 set session_id = null, generation = null
-where session_id = $1 and delivery_id = any($2::uuid[])
+from unnest($2::uuid[], $3::integer[]) as o (delivery_id, generation)
+where q.delivery_id = o.delivery_id and q.session_id = $1 and q.generation = o.generation
 """
 
 

@@ -80,7 +80,8 @@ class Recorder:
                 self._take(one, endpoints.get(one.lease.webhook_id), batch, recorded)
             await _write(tx, batch)
             if unstarted:
-                await store.release_unstarted(tx, session_id, [lease.delivery_id for lease in unstarted])
+                ids = [lease.delivery_id for lease in unstarted]
+                await store.release_unstarted(tx, session_id, ids, [lease.generation for lease in unstarted])
             if endpoints:
                 await store.write_endpoints(tx, [_endpoint_row(key, one) for key, one in endpoints.items()])
         return recorded

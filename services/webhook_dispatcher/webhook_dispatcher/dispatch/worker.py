@@ -45,9 +45,14 @@ class WorkerLimits:
 
 @dataclass(slots=True)
 class _Lane:
-    """One endpoint as this worker sees it. `leased` counts until the record is committed."""
+    """One endpoint as this worker sees it. `leased` counts until the record is committed.
+
+    `width` is how many requests it gets at once: it begins narrow and widens with each quick success, so that
+    endpoints that hang hold few slots.
+    """
 
     allowance: int
+    width: int = 2
     queue: deque[Lease] = field(default_factory=deque)
     in_flight: int = 0
     leased: int = 0
@@ -172,7 +177,7 @@ class Worker:
         """The next leases that slots allow, one endpoint after the other."""
         free = self._limits.in_flight - self._in_flight
         for lane in self._waiting.values():
-            slots = min(self._limits.in_flight_per_endpoint - lane.in_flight, len(lane.queue), free)
+            slots = min(self._width(lane) - lane.in_flight, len(lane.queue), free)
             for position in range(max(0, slots)):
                 yield lane.queue[position]
             free -= max(0, slots)
@@ -197,6 +202,8 @@ class Worker:
             if target is None or target.state != "active":
                 self._give_back(lane)
                 continue
+            if lane.in_flight >= self._width(lane):
+                continue
             lane.queue.popleft()
             self._start(lease, target, lane)
         self._turn_waiting()
@@ -207,6 +214,9 @@ class Worker:
             lane = self._waiting.pop(key)
             if lane.queue:
                 self._waiting[key] = lane
+
+    def _width(self, lane: _Lane) -> int:
+        return min(lane.width, self._limits.in_flight_per_endpoint)
 
     def _start(self, lease: Lease, target: Target, lane: _Lane) -> None:
         lane.in_flight += 1
@@ -231,7 +241,9 @@ class Worker:
 
     def _next_prepared(self, lane: _Lane) -> tuple[Lease, Target] | None:
         crowded = len(self._waiting) * self._limits.in_flight_per_endpoint > self._limits.in_flight
-        if not lane.queue or crowded or self._stopping or not self._sessions.may_start:
+        if not lane.queue or crowded or lane.in_flight > self._width(lane):
+            return None
+        if self._stopping or not self._sessions.may_start:
             return None
         lease = lane.queue[0]
         if lease.generation != self._sessions.current.generation or not self._deliverer.is_prepared(lease):
@@ -253,7 +265,9 @@ class Worker:
         outcome = finished.outcome
         if isinstance(outcome, Delivered) and finished.result.duration_s < _SLOW_S:
             lane.allowance = min(lane.allowance + 1, _MOST_AHEAD)
+            lane.width = min(lane.width + 1, self._limits.in_flight_per_endpoint)
             return
+        lane.width = max(1, lane.width // 2)
         lane.allowance = self._first_allowance
         asked_for_silence = isinstance(outcome, RetryAt | Exhausted) and outcome.endpoint_block_s > 0
         if asked_for_silence or isinstance(outcome, Gone):

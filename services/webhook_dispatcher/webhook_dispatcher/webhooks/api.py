@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatsdk_runtime.idempotency import Answer, Effect, idempotent_call, perform
@@ -70,7 +70,7 @@ class Nothing(BaseModel):
 
 def webhooks_router(registrar: Registrar, on_due: Callable[[], None], caller: Caller) -> APIRouter:
     """The routes; `on_due` wakes the worker of this process."""
-    router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+    router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], dependencies=[Depends(caller)])
     door = _Door(registrar, on_due, caller)
     router.add_api_route("", door.create, methods=["POST"], status_code=201)
     router.add_api_route("", door.list, methods=["GET"])
