@@ -21,7 +21,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import DATABASE_AWAY
+from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
 from chatsdk_runtime.rabbit import BROKER_AWAY
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ class BatchConsumer:
             try:
                 await action()
             except DATABASE_AWAY as outage:
+                if is_bad_argument(outage):
+                    raise
                 paused.set(1)
                 heartbeat.beat()
                 heartbeat.outage = f"{type(outage).__name__}: {outage}"

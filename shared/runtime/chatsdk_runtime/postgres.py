@@ -33,11 +33,19 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # "cannot switch to state": the server said goodbye to a connection that was idle at that moment.
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+
+
+def is_bad_argument(error: BaseException) -> bool:
+    """Whether the driver itself refused a value. It calls that an InterfaceError too, but no waiting helps."""
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+
 
 _SERVER_SETTINGS = {
     "timezone": "UTC",

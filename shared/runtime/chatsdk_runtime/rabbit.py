@@ -24,6 +24,8 @@ BROKER_AWAY: tuple[type[BaseException], ...] = (
     TimeoutError,
     asyncio.TimeoutError,
     aiormq.exceptions.AMQPError,
+    # A message of a channel that is gone is acknowledged; this one alone is no AMQPError.
+    aiormq.exceptions.ChannelInvalidStateError,
 )
 
 _PERSISTENT = 2

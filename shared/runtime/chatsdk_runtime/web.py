@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from chatsdk_runtime.errors import FieldProblem, PayloadTooLarge, ServiceError, Unavailable
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.instruments import RuntimeInstruments
-from chatsdk_runtime.postgres import DATABASE_AWAY
+from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
 
 log = structlog.get_logger()
 
@@ -201,24 +201,29 @@ class _Edge:
             await self._app(scope, self._limited(receive), exchange.send)
         except ServiceError as error:
             await exchange.answer(error, receive)
-        except DATABASE_AWAY as outage:
-            log.warning(
-                "database_away", error=f"{type(outage).__name__}: {outage}", request_id=exchange.request_id
-            )
-            away = Unavailable(
-                "The database cannot be reached right now; nothing was lost.",
-                hint="Send the same request again in a moment.",
-                headers={"Retry-After": "1"},
-            )
-            await exchange.answer(away, receive)
-        except Exception:
-            log.exception("request_failed", request_id=exchange.request_id, path=scope["path"])
-            if exchange.status_code is not None:
-                raise
-            await exchange.answer(ServiceError("Something went wrong on our side."), receive)
+        except Exception as failure:  # noqa: BLE001 - the last door: everything is answered and logged here
+            await self._unforeseen(failure, exchange, scope, receive)
         finally:
             self._instruments.http_in_flight.dec()
             exchange.finish()
+
+    async def _unforeseen(
+        self, failure: Exception, exchange: _Exchange, scope: Scope, receive: Receive
+    ) -> None:
+        if isinstance(failure, DATABASE_AWAY) and not is_bad_argument(failure):
+            problem = f"{type(failure).__name__}: {failure}"
+            log.warning("database_away", error=problem, request_id=exchange.request_id)
+            away = Unavailable(
+                "The database cannot be reached right now.",
+                hint="Send the same request again in a moment; an Idempotency-Key makes that safe for a change.",
+                headers={"Retry-After": "1"},
+            )
+            await exchange.answer(away, receive)
+            return
+        log.error("request_failed", request_id=exchange.request_id, path=scope["path"], exc_info=failure)
+        if exchange.status_code is not None:
+            raise failure
+        await exchange.answer(ServiceError("Something went wrong on our side."), receive)
 
     def _limited(self, receive: Receive) -> Receive:
         taken = 0

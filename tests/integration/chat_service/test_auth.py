@@ -8,7 +8,7 @@ import pytest
 from chat_service.auth.introspection import introspect
 from chatsdk_runtime.encryption import Sealed
 from chatsdk_runtime.errors import InvalidInput
-from tests.integration.chat_service.calling import Chat, Tenant, error_code, problems
+from tests.integration.chat_service.calling import Chat, Tenant, error_code, problems, running_doors
 
 
 async def test_a_minted_token_lets_its_user_in(tenant: Tenant) -> None:
@@ -91,14 +91,14 @@ async def test_a_token_as_a_key_and_a_wrong_key_are_refused(chat: Chat, tenant: 
         assert response.status_code == 401, key
 
 
-async def test_a_known_token_is_judged_without_the_database(chat: Chat, tenant: Tenant) -> None:
+async def test_a_known_token_is_judged_without_the_database(tenant: Tenant, chat_database: str) -> None:
     ann = await tenant.user("ann")
-    verifier = chat.resources.tokens
-    await verifier.verify_token(ann.token)
-    started = time.perf_counter()
-    for _ in range(2_000):
-        await verifier.verify_token(ann.token)
-    assert (time.perf_counter() - started) / 2_000 < 20e-6
+    async with running_doors(chat_database) as doors:
+        verifier = doors.resources.tokens
+        first = await verifier.verify_token(ann.token)
+        await doors.resources.pool.close()
+
+        assert await verifier.verify_token(ann.token) == first
 
 
 async def test_other_services_learn_who_a_credential_is(chat: Chat, tenant: Tenant) -> None:

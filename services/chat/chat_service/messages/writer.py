@@ -31,7 +31,7 @@ from chatsdk_contracts.wire import data_json, to_wire_precision
 from chatsdk_runtime.errors import ServiceError, Unavailable
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, connect, transaction_on
+from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, connect, is_bad_argument, transaction_on
 
 log = structlog.get_logger()
 
@@ -159,10 +159,10 @@ class WriterLane:
         self._instruments.write_batch.observe(len(batch))
         try:
             busy = await self._attempt(connection, batch)
-        except DATABASE_AWAY:
-            self._queue.put_back(one for one in batch if not one.outcome.done())
-            raise
-        except Exception:
+        except Exception as failure:
+            if _is_outage(failure):
+                self._queue.put_back(one for one in batch if not one.outcome.done())
+                raise
             log.exception("write_batch_failed", size=len(batch))
             await self._write_alone(connection, batch)
             return
@@ -175,10 +175,10 @@ class WriterLane:
         for position, waiting in enumerate(batch):
             try:
                 busy = await self._attempt(connection, [waiting])
-            except DATABASE_AWAY:
-                self._queue.put_back(one for one in batch[position:] if not one.outcome.done())
-                raise
-            except Exception:
+            except Exception as failure:
+                if _is_outage(failure):
+                    self._queue.put_back(one for one in batch[position:] if not one.outcome.done())
+                    raise
                 log.exception("send_failed", channel_id=waiting.send.channel_id)
                 _refuse(waiting, ServiceError("The message could not be stored."))
             else:
@@ -244,6 +244,11 @@ class WriterLane:
         send, message = accepted.send, accepted.message
         cause = Cause(send.app_id, now, self._epoch, send.user_id, send.traceparent)
         return channel_event(MessageNew, cause, message.channel_id, message.cv, data)
+
+
+def _is_outage(failure: Exception) -> bool:
+    """Whether waiting helps: the database is away, and not merely refusing a value."""
+    return isinstance(failure, DATABASE_AWAY) and not is_bad_argument(failure)
 
 
 def _has_replies(channel_id: ChannelId, accepted: Sequence[Accepted]) -> bool:
