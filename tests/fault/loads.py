@@ -90,6 +90,8 @@ class Load:
 @contextlib.asynccontextmanager
 async def prepared_load(stack: Stack, rabbit: RabbitServer, folder: Path) -> AsyncIterator[Load]:
     """Make the app, its channels and its webhook, and start the receiver."""
+    for process in stack.replicas:
+        await process.wait_ready()
     app = await stack.new_app()
     delivered = folder / "delivered"
     async with _receiver(delivered) as url:
