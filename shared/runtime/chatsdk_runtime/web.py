@@ -15,6 +15,7 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
@@ -36,6 +37,30 @@ _CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
 }
+
+
+class ErrorDetail(BaseModel):
+    """One field's problem, as the documentation shows it."""
+
+    path: str
+    code: str
+    message: str
+
+
+class ErrorObject(BaseModel):
+    """What went wrong, for programs (`code`) and people (`message`, `hint`)."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    requestId: str  # noqa: N815 - its name on the wire
+    details: list[ErrorDetail] | None = None
+
+
+class ErrorReply(BaseModel):
+    """The body of every refusal."""
+
+    error: ErrorObject
 
 
 class RawJson(Response):
@@ -67,6 +92,7 @@ def new_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={422: {"model": ErrorReply, "description": "A field has a value that cannot be taken."}},
         exception_handlers={
             ServiceError: _render_service_error,
             RequestValidationError: _render_validation_error,
