@@ -53,6 +53,7 @@ check: setup ## Check format, lint, types, imports, schemas and house rules
 	$(BIN)/mypy services shared deploy tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m chatsdk_contracts.schemas --check
+	$(BIN)/python -m deploy.references --check
 	$(BIN)/pytest --quiet --durations=0 --durations-min=5 tests/contract/test_house_rules.py tests/contract/test_layout.py tests/contract/test_lock.py
 
 fmt: setup ## Format, and repair what ruff can repair
