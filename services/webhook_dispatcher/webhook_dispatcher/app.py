@@ -17,7 +17,7 @@ from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
-from chatsdk_runtime.loops import BackgroundLoops
+from chatsdk_runtime.loops import BackgroundLoops, Run
 from chatsdk_runtime.migrations import current_revision, head_revision
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
@@ -165,6 +165,9 @@ def _start_dispatch(
     ladder = scaled_ladder(settings.retry_unit_s)
     bodies = BodyCache()
     sessions = Sessions(lease_pool, renew_s=settings.session_renew_s, dead_after_s=settings.session_dead_s)
+    limits = WorkerLimits(
+        settings.max_in_flight, settings.max_in_flight_per_endpoint, settings.poll_interval_s
+    )
     deliverer = Deliverer(
         pool,
         keyring,
@@ -179,9 +182,7 @@ def _start_dispatch(
         sessions,
         deliverer,
         Recorder(pool, ladder=ladder),
-        limits=WorkerLimits(
-            settings.max_in_flight, settings.max_in_flight_per_endpoint, settings.poll_interval_s
-        ),
+        limits=limits,
         instruments=parts.instruments,
         fault_points=settings.fault_points,
     )
@@ -204,13 +205,17 @@ def _start_dispatch(
     stack.push_async_callback(sessions.close)
     stack.push_async_callback(parts.loops.stop)
     stack.push_async_callback(worker.drain, settings.drain_timeout_s)
-    parts.loops.start("session", sessions.run)
-    parts.loops.start("record", worker.run_records)
-    parts.loops.start("send", worker.run_sends)
-    parts.loops.start("claim", worker.run_claims)
-    parts.loops.start("plan", consumer.run)
-    parts.loops.start("reconcile", reconciler.run)
-    parts.loops.start("housekeeping", partial(housekeeping.run, pool, deliverer), stale_after_s=300)
+    runs: dict[str, Run] = {
+        "session": sessions.run,
+        "record": worker.run_records,
+        "send": worker.run_sends,
+        "claim": worker.run_claims,
+        "plan": consumer.run,
+        "reconcile": reconciler.run,
+        "housekeeping": partial(housekeeping.run, pool, deliverer),
+    }
+    for name, loop in runs.items():
+        parts.loops.start(name, loop)
     return worker
 
 

@@ -12,6 +12,11 @@ class Instruments:
     """The dispatcher's own series, beside the runtime's."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._make_planning(registry)
+        self._make_sending(registry)
+        self._make_leases(registry)
+
+    def _make_planning(self, registry: CollectorRegistry) -> None:
         self.planned_events = Counter(
             "chatsdk_webhook_planned_events_total",
             "Events that were matched against the registrations and committed.",
@@ -23,6 +28,8 @@ class Instruments:
             ["status"],
             registry=registry,
         )
+
+    def _make_sending(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
             "chatsdk_webhook_deliveries_total",
             "Attempts recorded, by what became of their delivery.",
@@ -41,6 +48,8 @@ class Instruments:
         self.in_flight = Gauge(
             "chatsdk_webhook_in_flight", "Requests under way in this process.", registry=registry
         )
+
+    def _make_leases(self, registry: CollectorRegistry) -> None:
         self.leased = Gauge(
             "chatsdk_webhook_leased", "Deliveries that this process holds a lease of.", registry=registry
         )
