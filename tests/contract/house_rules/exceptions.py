@@ -48,10 +48,6 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
         1,
         "the places of the timeline's query",
     ),
-    ("functions_are_short", "services/webhook_dispatcher/webhook_dispatcher/instruments.py"): (
-        1,
-        "a list of the service's series, one after the other",
-    ),
     ("functions_are_short", "services/webhook_dispatcher/webhook_dispatcher/app.py"): (
         1,
         "wires the parts of dispatching; one line too long",

@@ -1,3 +1,5 @@
+"""From a prepared request to what is recorded of it."""
+
 from uuid import UUID
 
 from chatsdk_contracts.ids import new_id

@@ -1,3 +1,5 @@
+"""What people may register, and what is said to them otherwise."""
+
 import pytest
 
 from chatsdk_contracts.catalogue import WEBHOOK_EVENT_TYPES

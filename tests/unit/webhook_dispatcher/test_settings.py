@@ -1,3 +1,5 @@
+"""The dispatcher's settings and what is refused at start."""
+
 import pytest
 
 from chatsdk_runtime.settings import SettingsError, load_settings
