@@ -212,7 +212,7 @@ def _start_dispatch(
         "claim": worker.run_claims,
         "plan": consumer.run,
         "reconcile": reconciler.run,
-        "housekeeping": partial(housekeeping.run, pool, deliverer),
+        "housekeeping": partial(housekeeping.run, pool, deliverer, settings.retention_days),
     }
     for name, loop in runs.items():
         parts.loops.start(name, loop)

@@ -136,6 +136,12 @@ class Settings(DatabaseSettings):
         validation_alias="WEBHOOKS_MAX_IN_FLIGHT_PER_ENDPOINT",
         description="Requests under way at once to one webhook, from this process.",
     )
+    retention_days: int = Field(
+        30,
+        ge=1,
+        validation_alias="WEBHOOKS_RETENTION_DAYS",
+        description="Days that bodies, deliveries and attempts are kept; longer while a delivery is unfinished.",
+    )
     fault_points_text: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

@@ -186,6 +186,30 @@ from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::timestampt
 where e.webhook_id = h.webhook_id
 """
 
+# --------------------------------------------------------------------------------------------- retention
+
+
+async def oldest_unfinished(connection: Connection) -> UUID | None:
+    """The oldest delivery that is still to be sent, held or parked."""
+    found: UUID | None = await connection.fetchval(_OLDEST_UNFINISHED)
+    return found
+
+
+_OLDEST_UNFINISHED = "select delivery_id from due_delivery order by delivery_id limit 1"
+
+
+async def take_retention_turn(connection: Connection) -> bool:
+    """Whether this replica may drop days now; until `end_retention_turn` or the connection's end."""
+    return bool(await connection.fetchval("select pg_try_advisory_lock($1)", _RETENTION_LOCK))
+
+
+async def end_retention_turn(connection: Connection) -> None:
+    """Let others."""
+    await connection.execute("select pg_advisory_unlock($1)", _RETENTION_LOCK)
+
+
+_RETENTION_LOCK = 0x43534B52  # "CSKR"
+
 # ----------------------------------------------------------------------------------------------- reading
 
 _COLUMNS = """
