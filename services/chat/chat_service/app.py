@@ -43,14 +43,15 @@ log = structlog.get_logger()
 PACKAGE = "chat_service"
 VERSION = "0.1.0"
 _SCHEMA_POLL_S = 1.0
+# Tried one after the other for every request, each with its routes: sends come first, being most calls.
 _ROUTERS = (
-    discovery.router,
-    apps_router,
-    auth_router,
-    users_router,
+    messages_router,
     channels_router,
     members_router,
-    messages_router,
+    users_router,
+    auth_router,
+    apps_router,
+    discovery.router,
 )
 
 
@@ -108,15 +109,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         max_body_bytes=settings.max_body_bytes,
         lifespan=service.running,
     )
-    for router in (
-        discovery.router,
-        apps_router,
-        auth_router,
-        users_router,
-        channels_router,
-        members_router,
-        messages_router,
-    ):
+    for router in _ROUTERS:
         public.include_router(router)
     operations = new_app(
         title="ChatSDK chat operations",
