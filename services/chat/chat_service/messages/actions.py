@@ -87,7 +87,7 @@ async def list_messages(
     connection: Connection, caller: Principal, channel_id: ChannelId, page: Page
 ) -> Answer:
     """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
-    standing = await _readable(connection, caller, channel_id)
+    standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
         found = await store.list_after(connection, channel_id, page.after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
@@ -118,7 +118,7 @@ async def get_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> Answer:
     """One message, or its tombstone."""
-    await _readable(connection, caller, channel_id)
+    await require_readable(connection, caller, channel_id)
     message = await store.fetch_message(connection, channel_id, message_id)
     if message is None:
         raise MessageNotFound
@@ -190,14 +190,22 @@ async def _locked(tx: Transaction, change: Change) -> tuple[Message, store.Stand
     app_id: AppId = change.caller.app_id
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
-    standing = await _readable(tx, change.caller, change.channel_id)
+    standing = await require_readable(tx, change.caller, change.channel_id)
     message = await store.fetch_message(tx, change.channel_id, change.message_id)
     if message is None:
         raise MessageNotFound
     return message, standing
 
 
-async def _readable(connection: Connection, caller: Principal, channel_id: ChannelId) -> store.Standing:
+async def require_readable(
+    connection: Connection, caller: Principal, channel_id: ChannelId
+) -> store.Standing:
+    """The caller's standing in a channel whose messages it may read.
+
+    Raises:
+        ChannelNotFound: none, or none that the caller may know of.
+        NotAMember: the channel is known to the caller, who is not in it.
+    """
     standing = await store.fetch_standing(connection, caller.app_id, channel_id, caller.user_id)
     if standing is None:
         raise ChannelNotFound

@@ -140,7 +140,7 @@ async def list_messages(
             page = _page_of(cursor, limit)
         elif after is not None or before is not None:
             # The caller's right to read comes first: a message's place is told to members only.
-            await actions.list_messages(connection, caller, channel, Page(None, 1, 1))
+            await actions.require_readable(connection, caller, channel)
             message_id = _message_id(after or before or "")
             seq = await actions.seq_of(connection, channel, message_id)
             page = Page(seq, None, limit) if after is not None else Page(None, seq, limit)
