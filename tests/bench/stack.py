@@ -30,7 +30,7 @@ _FIRST_PORT = 23_000
 SENDERS = 16
 _UNPUBLISHED = """
 select (select count(*) from event where lane_pos is null)
-  + (select sum(next_pos - 1 - published_pos) from relay_lane)
+  + (select sum(next_pos - 1 - published_pos)::bigint from relay_lane)
 """
 
 

@@ -29,6 +29,8 @@ class RuntimeInstruments:
             buckets=HTTP_SECONDS,
             registry=registry,
         )
+        # Looking a labelled series up costs more than counting in it; there are few, from closed sets.
+        self._http_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.http_in_flight = Gauge(
             "chatsdk_http_requests_in_flight", "HTTP requests being answered now.", registry=registry
         )
@@ -51,3 +53,14 @@ class RuntimeInstruments:
             ["queue"],
             registry=registry,
         )
+
+    def count_http(self, method: str, route: str, status_code: int, duration_s: float) -> None:
+        """Count one answered request."""
+        key = (method, route, status_code)
+        series = self._http_series.get(key)
+        if series is None:
+            series = (self.http_requests.labels(*key), self.http_duration.labels(*key))
+            self._http_series[key] = series
+        requests, duration = series
+        requests.inc()
+        duration.observe(duration_s)

@@ -308,8 +308,7 @@ class _Exchange:
         route = self._scope.get("route")
         template = getattr(route, "path", None) or "unmatched"
         method, status = self._scope["method"], self.status_code or 499
-        self._instruments.http_requests.labels(method, template, status).inc()
-        self._instruments.http_duration.labels(method, template, status).observe(duration_s)
+        self._instruments.count_http(method, template, status, duration_s)
         state = self._scope["state"]
         fields = {
             "method": method,
