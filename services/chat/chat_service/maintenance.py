@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
 from chat_service.events import store
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days
-from chatsdk_runtime.postgres import Pool, reading, transaction
+from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days, retention_turn
+from chatsdk_runtime.postgres import Connection, Pool, reading, transaction
 
 log = structlog.get_logger()
 
@@ -28,15 +28,21 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
         async with transaction(pool) as tx:
             await ensure_partitions(tx, PARTITIONED, today=today)
         async with reading(pool) as connection:
-            for day in await partition_days(connection, "event"):
-                if day >= today - timedelta(days=LOG_KEPT_DAYS):
-                    continue
-                if await store.has_unpublished(connection, day):
-                    log.warning("partition_kept", day=day.isoformat(), reason="holds unpublished events")
-                    continue
-                await drop_partition(connection, "event", day)
-                log.info("partition_dropped", day=day.isoformat())
             await forget_expired(connection)
+            async with retention_turn(connection) as is_ours:
+                if is_ours:
+                    await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
         for _ in range(int(_INTERVAL_S / _STEP_S)):
             heartbeat.beat()
             await asyncio.sleep(_STEP_S)
+
+
+async def _drop_old_days(connection: Connection, *, before: date) -> None:
+    for day in await partition_days(connection, "event"):
+        if day >= before:
+            continue
+        if await store.has_unpublished(connection, day):
+            log.warning("partition_kept", day=day.isoformat(), reason="holds unpublished events")
+            continue
+        await drop_partition(connection, "event", day)
+        log.info("partition_dropped", day=day.isoformat())

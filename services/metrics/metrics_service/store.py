@@ -13,14 +13,19 @@ from uuid import UUID
 
 import asyncpg
 
-from chatsdk_runtime.partitions import DAYS_AHEAD, drop_partition, ensure_partitions, partition_days
+from chatsdk_runtime.partitions import (
+    DAYS_AHEAD,
+    drop_partition,
+    ensure_partitions,
+    partition_days,
+    retention_turn,
+)
 from chatsdk_runtime.postgres import Connection, Transaction
 from metrics_service.projections import Hour, Total
 
 PARTITIONED = ("counted_event",)
 # The event log keeps 30 days; whatever can be read from it again must still be known as counted.
 DAYS_KEPT = 31
-_DROP_LOCK = 0x43534B44  # "CSKD": one replica drops partitions
 _APPS_LOCK = 0x43534B41  # "CSKA": apps get their ordinals in the order in which they become visible
 
 
@@ -274,13 +279,11 @@ async def make_partitions(tx: Transaction, *, today: date) -> int:
 
 async def drop_old_partitions(connection: Connection, *, today: date) -> list[date]:
     """Drop the marks of days that the log does not reach any more; returns these days."""
-    if not await connection.fetchval("select pg_try_advisory_lock($1)", _DROP_LOCK):
-        return []
-    try:
+    async with retention_turn(connection) as is_ours:
+        if not is_ours:
+            return []
         oldest = today - timedelta(days=DAYS_KEPT)
         dropped = [day for day in await partition_days(connection, PARTITIONED[0]) if day < oldest]
         for day in dropped:
             await drop_partition(connection, PARTITIONED[0], day)
         return dropped
-    finally:
-        await connection.execute("select pg_advisory_unlock($1)", _DROP_LOCK)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from chatsdk_runtime.postgres import Connection, Transaction
@@ -17,6 +18,7 @@ from chatsdk_runtime.postgres import Connection, Transaction
 DAYS_AHEAD = 7
 _NAME = re.compile(r"^[a-z_]+_y(\d{4})m(\d{2})d(\d{2})$")
 _LOCK_KEY = 0x43534B50  # "CSKP": replicas take turns at making partitions
+_RETENTION_LOCK = 0x43534B52  # "CSKR"
 
 
 def day_bound(day: date) -> uuid.UUID:
@@ -73,6 +75,17 @@ async def drop_partition(connection: Connection, table: str, day: date) -> None:
         how = "finalize" if is_detaching else "concurrently"
         await connection.execute(f"alter table {table} detach partition {name} {how}")
     await connection.execute(f"drop table if exists {name}")
+
+
+@asynccontextmanager
+async def retention_turn(connection: Connection) -> AsyncIterator[bool]:
+    """Whether this replica may drop partitions now: replicas that meet would stumble over each other."""
+    is_ours: bool = await connection.fetchval("select pg_try_advisory_lock($1)", _RETENTION_LOCK)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            await connection.execute("select pg_advisory_unlock($1)", _RETENTION_LOCK)
 
 
 _PARTITIONS_OF = """
