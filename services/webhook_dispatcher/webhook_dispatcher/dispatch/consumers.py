@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from chatsdk_contracts import topology
-from chatsdk_contracts.envelope import UndecodableEvent, parse_head
+from chatsdk_contracts.envelope import UndecodableEvent
 from chatsdk_runtime.consume import BatchConsumer, BatchLimits, Incoming, Undecodable
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.loops import Heartbeat
@@ -18,7 +18,7 @@ from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading, transaction
 from chatsdk_runtime.rabbit import Publisher, declare
 from chatsdk_runtime.service_client import LoggedEvent
 from webhook_dispatcher.dispatch import store
-from webhook_dispatcher.dispatch.plan import Located, Planner
+from webhook_dispatcher.dispatch.plan import Located, Planner, read_head
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ def inspect(incoming: Incoming) -> None:
         Undecodable: with the reason, without any of the content.
     """
     try:
-        parse_head(incoming.body)
+        read_head(incoming.body)
     except UndecodableEvent as problem:
         raise Undecodable(problem.reason) from problem
 
