@@ -13,7 +13,7 @@ _RATE = 200
 _LATENCY_S = 10
 _RUNS = 3
 _AT_ONCE_PER_WEBHOOK = 10  # the dispatcher's own default, for the yardstick as well
-_DELIVERIES = 6_000
+_DELIVERIES = 4_000
 
 
 async def latency_rows(instance: Instance) -> list[Row]:
