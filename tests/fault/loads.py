@@ -18,6 +18,7 @@ from tests.waiting import wait_for
 
 CHANNELS = (("ann", "ben"), ("ann", "cem"), ("ben", "cem"), ("ann", "ben", "cem"))
 RATE = 120
+LEAST_RATE = 100
 SETTLES_WITHIN_S = 40
 
 
@@ -61,6 +62,7 @@ class Load:
         summary: dict[str, Any] = json.loads(out)
         assert self._process.returncode == 0, summary
         assert len(self.truth.acknowledged()) == summary["sent"]
+        assert summary["rate"] >= LEAST_RATE, "the loader did not keep up"
         return summary
 
     async def settle(self) -> None:

@@ -5,13 +5,14 @@ import pytest
 from tests.fault.loads import Load
 from tests.fixtures.services import Stack
 
+# On a busy machine batches are large and few, so that the numbers of passings are small.
 POINTS = [
-    ("chat", "write.committed", 60),
-    ("chat", "relay.numbered", 30),
-    ("chat", "relay.published", 30),
-    ("webhooks", "plan.committed", 30),
-    ("webhooks", "send.done", 60),
-    ("metrics", "rollup.committed", 15),
+    ("chat", "write.committed", 20),
+    ("chat", "relay.numbered", 10),
+    ("chat", "relay.published", 10),
+    ("webhooks", "plan.committed", 10),
+    ("webhooks", "send.done", 50),
+    ("metrics", "rollup.committed", 8),
 ]
 
 
@@ -22,7 +23,8 @@ async def test_a_kill_at_a_named_point_loses_nothing(
     (process,) = [one for one in supervised.replicas if one.service == service]
     await process.arm(point, passing)
     started = process.starts
-
-    await load.run(seconds=3)
-
-    assert process.starts == started + 1, "the point was not reached, or the service ended for another reason"
+    try:
+        await load.run(seconds=3)
+        assert process.starts == started + 1, "the point was not reached, or it ended for another reason"
+    finally:
+        await process.disarm()

@@ -1,6 +1,7 @@
 """SIGKILL at no particular place: services one after another, the broker, the database. Nothing is lost."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator
 
@@ -13,6 +14,8 @@ from tests.fixtures.services import Stack
 from tests.fixtures.slot import Slot
 
 KILLS = 6
+# More of them, for a longer search: CHATSDK_TEST_SEEDS=1,2,3
+SEEDS = [int(seed) for seed in os.environ.get("CHATSDK_TEST_SEEDS", "1").split(",")]
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ async def durable_postgres(slot: Slot, postgres_server: PostgresServer) -> Async
         await asyncio.to_thread(postgres_server.restart)
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_services_killed_at_random_moments_lose_nothing(
     supervised: Stack, load: Load, seed: int
 ) -> None:
