@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -70,6 +71,28 @@ class BatchLimits:
     linger_s: float = 0.0
 
 
+class SettledDeliveries:
+    """Which delivery tags of a channel are settled: all up to one, and single ones beyond a gap.
+
+    One acknowledgement may stand for many only if nothing below it is still under way.
+    """
+
+    def __init__(self) -> None:
+        self._channel: object = None
+        self._floor = 0
+        self._beyond: set[int] = set()
+
+    def covers(self, channel: object, tags: Sequence[int]) -> bool:
+        """Note these tags as settled; whether the last of them now stands for everything up to it."""
+        if channel is not self._channel:
+            self._channel, self._floor, self._beyond = channel, 0, set()
+        self._beyond.update(tags)
+        while self._floor + 1 in self._beyond:
+            self._floor += 1
+            self._beyond.discard(self._floor)
+        return tags[-1] <= self._floor and tags[-1] == max(tags)
+
+
 class BatchConsumer:
     """One subscription and its loop."""
 
@@ -93,6 +116,7 @@ class BatchConsumer:
         self._waiting: deque[IncomingMessage] = deque()
         self._arrived = asyncio.Event()
         self._cancelled = False
+        self._settled = SettledDeliveries()
         self.broker = RabbitBroker(
             url,
             default_channel=Channel(prefetch_count=limits.prefetch),
@@ -211,18 +235,28 @@ class BatchConsumer:
 
     async def _acknowledge(self, messages: Sequence[IncomingMessage], outcome: str) -> None:
         self._instruments.consumed.labels(self.queue, outcome).inc(len(messages))
-        for message in messages:
-            try:
-                await message.ack()
-            except BROKER_AWAY:
-                # The channel is gone; the broker delivers again, and the repeat is dropped by event id.
+        # A batch may span a reconnection: tags count anew on each channel.
+        for channel, several in groupby(messages, key=lambda message: message.channel):
+            await self._acknowledge_on(channel, list(several))
+
+    async def _acknowledge_on(self, channel: object, messages: Sequence[IncomingMessage]) -> None:
+        newest = messages[-1]
+        try:
+            if self._settled.covers(channel, [message.delivery_tag or 0 for message in messages]):
+                await newest.ack(multiple=True)
                 return
+            for message in messages:
+                await message.ack()
+        except BROKER_AWAY:
+            # The channel is gone; the broker delivers again, and the repeat is dropped by event id.
+            return
 
     async def _dead_letter(self, message: IncomingMessage, incoming: Incoming, problem: Undecodable) -> None:
         self._instruments.consumed.labels(self.queue, "undecodable").inc()
         log.error(
             "message_undecodable", queue=self.queue, message_id=incoming.message_id, reason=str(problem)
         )
+        self._settled.covers(message.channel, [message.delivery_tag or 0])
         try:
             await message.reject(requeue=False)
         except BROKER_AWAY:
