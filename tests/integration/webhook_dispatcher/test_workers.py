@@ -177,7 +177,9 @@ async def test_an_outcome_is_recorded_for_the_leased_session_generation_and_atte
         ]:
             assert (await recorder.record(session, [one], [])).fenced == 1
         assert await database.fetchval("select status from delivery where id = $1", delivery_id) == "pending"
-        assert (await recorder.record(session_id, [outcome(7, 2)], [])).outcomes == ["succeeded"]
+        # After an outage one batch may hold the lost lease's attempt beside the present one, and that one twice.
+        recorded = await recorder.record(session_id, [outcome(6, 2), outcome(7, 2), outcome(7, 2)], [])
+        assert (recorded.outcomes, recorded.fenced) == (["succeeded"], 2)
         assert (await recorder.record(session_id, [outcome(7, 2)], [])).fenced == 1
     assert await database.fetchval("select status from delivery where id = $1", delivery_id) == "succeeded"
     assert await database.fetchval("select count(*) from attempt where delivery_id = $1", delivery_id) == 1

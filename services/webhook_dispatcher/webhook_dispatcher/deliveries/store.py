@@ -64,14 +64,14 @@ async def lock_own_leases(
     ids: Sequence[UUID],
     generations: Sequence[int],
     attempts: Sequence[int],
-) -> set[UUID]:
-    """Which of these attempts may still be recorded: same session, same generation, same attempt."""
+) -> set[tuple[UUID, int, int]]:
+    """Which of these attempts (delivery, generation, number) may still be recorded: the lease is still that one."""
     rows = await tx.fetch(_LOCK_OWN, session_id, ids, generations, attempts)
-    return {row["delivery_id"] for row in rows}
+    return {(row["delivery_id"], row["generation"], row["attempt"]) for row in rows}
 
 
 _LOCK_OWN = """
-select q.delivery_id
+select q.delivery_id, o.generation, o.attempt
 from unnest($2::uuid[], $3::integer[], $4::smallint[]) as o (delivery_id, generation, attempt)
 join due_delivery q on q.delivery_id = o.delivery_id
 where q.session_id = $1 and q.generation = o.generation and q.attempt = o.attempt - 1

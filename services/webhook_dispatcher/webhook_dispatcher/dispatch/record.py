@@ -72,8 +72,7 @@ class Recorder:
         recorded = Recorded()
         async with transaction(self._pool) as tx:
             endpoints = await self._lock(tx, finished, unstarted)
-            ours = await _ours(tx, session_id, finished) if finished else set()
-            kept = [one for one in finished if one.lease.delivery_id in ours]
+            kept = await _still_ours(tx, session_id, finished) if finished else []
             recorded.fenced = len(finished) - len(kept)
             batch = _Batch()
             for one in sorted(kept, key=lambda one: one.ended_s):
@@ -139,15 +138,21 @@ class Recorder:
                 return "exhausted", True
 
 
-async def _ours(tx: Transaction, session_id: UUID, finished: Sequence[Finished]) -> set[UUID]:
+async def _still_ours(tx: Transaction, session_id: UUID, finished: Sequence[Finished]) -> list[Finished]:
+    """What may be recorded. After an outage a delivery may be there twice: by the lost lease, and by the next."""
     leases = [one.lease for one in finished]
-    return await store.lock_own_leases(
+    ours = await store.lock_own_leases(
         tx,
         session_id,
         [lease.delivery_id for lease in leases],
         [lease.generation for lease in leases],
         [lease.attempt for lease in leases],
     )
+    # By key, so that a lease that a crash of the database forgot and gave again is recorded once.
+    first: dict[tuple[UUID, int, int], Finished] = {}
+    for one in finished:
+        first.setdefault((one.lease.delivery_id, one.lease.generation, one.lease.attempt), one)
+    return [one for key, one in first.items() if key in ours]
 
 
 async def _write(tx: Transaction, batch: _Batch) -> None:
