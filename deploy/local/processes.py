@@ -145,6 +145,12 @@ def reap(pid: int) -> int | None:
     return child.returncode
 
 
+def reap_all() -> None:
+    """Take leave of every child that ended, however it ended; at the end of a test run, which stops them all."""
+    for pid in list(_children):
+        reap(pid)
+
+
 def rotate(log: Path, *, limit: int = 20_000_000) -> None:
     """Put what a log holds aside once it has grown past `limit` bytes, in place of what was there before.
 
