@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.fixtures.dispatcher import SERVICE_TOKEN
+from tests.fixtures.dispatcher import SERVICE_TOKEN, free_port
 from tests.fixtures.services import NewStack, ServiceProcess, Stack
+from tests.waiting import wait_for
 
 OPERATIONS = ("/metrics", "/health", "/health/detailed", "/ready", "/live")
 INTERNAL = ("/internal/lanes", "/internal/events?lane=0&after=0&limit=1")
@@ -70,3 +71,22 @@ async def test_the_job_is_done_in_production_too(production: Stack) -> None:
     app = await production.new_app()
     channel = await app.channel("ann")
     assert (await app.send(channel, "ann", "hello")).status == 201
+
+
+async def test_a_chat_service_without_its_database_says_that_it_is_starting(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.chat.environment["CHAT_DATABASE_URL"] = f"postgresql://chat:secret@127.0.0.1:{free_port()}/chat"
+    try:
+        await stack.chat.launch()
+        await wait_for(lambda: _answers(stack.chat.ops_url + "/live"), 20, lambda: stack.chat.log)
+        assert await _status(stack.chat.ops_url + "/ready") == 503
+        assert await _status(stack.chat.ops_url + INTERNAL[0], SERVICE) == 503
+    finally:
+        await stack.close()
+
+
+async def _answers(url: str) -> bool:
+    try:
+        return await _status(url) == 200
+    except aiohttp.ClientError:
+        return False

@@ -13,14 +13,22 @@ from chat_service.events.log import Cause
 from chat_service.resources import Resources
 from chatsdk_contracts.ids import AppId, UserId
 from chatsdk_contracts.wire import to_wire_precision
+from chatsdk_runtime.errors import Unavailable
 from chatsdk_runtime.idempotency import Answer, idempotent_call, perform
 from chatsdk_runtime.postgres import Transaction
 from chatsdk_runtime.web import traceparent
 
 
 def resources_of(request: Request) -> Resources:
-    """The service's resources, put there by the composition root."""
-    return cast("Resources", request.app.state.resources)
+    """The service's resources, put there by the composition root.
+
+    Raises:
+        Unavailable: the operations port answers already, the service behind it is still waiting for its database.
+    """
+    resources = getattr(request.app.state, "resources", None)
+    if resources is None:
+        raise Unavailable("The service is still starting.", headers={"Retry-After": "1"})
+    return cast("Resources", resources)
 
 
 async def mutate(
