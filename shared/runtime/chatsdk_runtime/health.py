@@ -43,8 +43,13 @@ class Health:
     detail_checks: Mapping[str, Check] = field(default_factory=dict)
     before_scrape: Callable[[], Awaitable[None]] | None = None
     started: bool = False
+    listening: bool = True
     draining: bool = False
     started_s: float = field(default_factory=time.monotonic)
+
+    def listens(self) -> None:
+        """The public port takes connections from now on."""
+        self.listening = True
 
 
 class LogLevelChange(BaseModel):
@@ -113,7 +118,7 @@ def _live(health: Health) -> Response:
 
 async def _ready(health: Health) -> Response:
     checks = await _run(health.ready_checks)
-    if not health.started:
+    if not (health.started and health.listening):
         checks["startup"] = {"status": "error", "message": "starting"}
     if health.draining:
         checks["drain"] = {"status": "error", "message": "draining"}

@@ -25,8 +25,8 @@ else:
 
 Transaction = NewType("Transaction", Connection)
 
-# What a database that is away, restarting or full raises: a normal state, waited out by loops and answered
-# 503 by doors. InterfaceError is what asyncpg raises on a connection that is already gone.
+# What a database that is away, restarting, full or contended raises: a normal state, waited out by loops and
+# answered 503 by doors. InterfaceError is what asyncpg raises on a connection that is already gone.
 DATABASE_AWAY: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
@@ -39,6 +39,10 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # Lost against another transaction: the same again has a good chance.
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
 )
 
 

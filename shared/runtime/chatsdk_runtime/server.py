@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -33,9 +34,18 @@ class Address:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: two servers share one process."""
 
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_listening is not None:
+            self._on_listening()
 
 
 async def serve(
@@ -48,7 +58,9 @@ async def serve(
     drain_timeout_s: float,
 ) -> int:
     """Serve until a signal or a failed loop; returns the exit code. The public app's lifespan owns resources."""
-    main = _Server(_config(public, public_address, drain_timeout_s, lifespan="on"))
+    # Ready means that a request to the public port is answered, so not before it listens.
+    health.listening = False
+    main = _Server(_config(public, public_address, drain_timeout_s, lifespan="on"), health.listens)
     ops = _Server(_config(operations, operations_address, drain_timeout_s, lifespan="off"))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
