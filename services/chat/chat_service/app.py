@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
 from chatsdk_runtime.loops import BackgroundLoops, Heartbeat
-from chatsdk_runtime.migrations import current_revision, head_revision, migrate
-from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, open_pool, reading
+from chatsdk_runtime.migrations import migrate, schema_problem, until_schema_is_there
+from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
 from chatsdk_runtime.server import Address, serve
 from chatsdk_runtime.web import new_app
@@ -42,7 +41,6 @@ log = structlog.get_logger()
 
 PACKAGE = "chat_service"
 VERSION = "0.1.0"
-_SCHEMA_POLL_S = 1.0
 # Tried one after the other for every request, each with its routes: sends come first, being most calls.
 _ROUTERS = (
     messages_router,
@@ -99,7 +97,10 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         log_level=log_level,
         registry=registry,
         # The broker is not among them: the log takes everything while it is away.
-        ready_checks={"database": lambda: _database_problem(pool), "schema": lambda: _schema_problem(pool)},
+        ready_checks={
+            "database": lambda: database_problem(pool),
+            "schema": lambda: schema_problem(pool, PACKAGE),
+        },
     )
     service = _Service(settings, pool, ChatInstruments(registry), health)
     public = new_app(
@@ -189,17 +190,10 @@ class _Service:
             await _resign(relay)
 
     async def _epoch(self) -> int:
-        """Wait for the database and its schema: without them there is nothing to serve."""
-        while True:
-            try:
-                problem = await _schema_problem(self._pool)
-                if problem is None:
-                    async with reading(self._pool) as connection:
-                        return await store.read_epoch(connection)
-            except DATABASE_AWAY as outage:
-                problem = f"{type(outage).__name__}: {outage}"
-            log.info("waiting_for_schema", reason=problem)
-            await asyncio.sleep(_SCHEMA_POLL_S)
+        """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""
+        await until_schema_is_there(self._pool, PACKAGE)
+        async with reading(self._pool) as connection:
+            return await store.read_epoch(connection)
 
     async def _maintain(self, heartbeat: Heartbeat) -> None:
         await maintenance.maintain(self._pool, heartbeat)
@@ -210,18 +204,3 @@ async def _resign(relay: Relay) -> None:
         await relay.resign()
     except DATABASE_AWAY as outage:
         log.info("resign_failed", error=str(outage))
-
-
-async def _database_problem(pool: Pool) -> str | None:
-    async with reading(pool) as connection:
-        await connection.execute("select 1")
-    return None
-
-
-async def _schema_problem(pool: Pool) -> str | None:
-    async with reading(pool) as connection:
-        revision = await current_revision(connection)
-    head = head_revision(PACKAGE)
-    if revision is None or revision < head:
-        return f"the schema is at {revision or 'nothing'}, this code needs {head}: run `python -m chat_service migrate`"
-    return None

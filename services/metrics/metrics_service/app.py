@@ -20,11 +20,12 @@ from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
 from chatsdk_runtime.loops import BackgroundLoops, Heartbeat
-from chatsdk_runtime.migrations import current_revision, head_revision, migrate
+from chatsdk_runtime.migrations import migrate, schema_problem, until_schema_is_there
 from chatsdk_runtime.postgres import (
     DATABASE_AWAY,
     Pool,
     connect,
+    database_problem,
     open_pool,
     reading,
     transaction,
@@ -46,7 +47,6 @@ log = structlog.get_logger()
 
 PACKAGE = "metrics_service"
 VERSION = "0.1.0"
-_SCHEMA_POLL_S = 1.0
 _MAINTENANCE_INTERVAL_S = 3_600.0
 _MAINTENANCE_STEP_S = 10.0
 
@@ -110,7 +110,10 @@ async def compose(settings: MetricsSettings, log_level: LogLevel, stack: AsyncEx
         loops=BackgroundLoops(outages=(*DATABASE_AWAY, *BROKER_AWAY)),
         log_level=log_level,
         registry=registry,
-        ready_checks={"database": lambda: _database_problem(pool), "schema": lambda: _schema_problem(pool)},
+        ready_checks={
+            "database": lambda: database_problem(pool),
+            "schema": lambda: schema_problem(pool, PACKAGE),
+        },
         before_scrape=rollups.refresh,
     )
     work = _Work(settings, pool, chat, runtime_instruments, instruments)
@@ -163,11 +166,11 @@ class _Work:
         )
 
         async def consume(heartbeat: Heartbeat) -> None:
-            await self._until_schema_is_there(heartbeat)
+            await until_schema_is_there(self.pool, PACKAGE, heartbeat)
             await consumer.run(heartbeat)
 
         async def reconcile(heartbeat: Heartbeat) -> None:
-            await self._until_schema_is_there(heartbeat)
+            await until_schema_is_there(self.pool, PACKAGE, heartbeat)
             await reconciler.run(heartbeat)
 
         loops.start("events", consume)
@@ -178,15 +181,8 @@ class _Work:
         async with reading(self.pool) as connection:
             return await store.positions(connection)
 
-    async def _until_schema_is_there(self, heartbeat: Heartbeat) -> None:
-        """A service may be started before its migration is through."""
-        while (problem := await _schema_problem(self.pool)) is not None:
-            heartbeat.beat()
-            log.info("waiting_for_schema", reason=problem)
-            await asyncio.sleep(_SCHEMA_POLL_S)
-
     async def _maintain(self, heartbeat: Heartbeat) -> None:
-        await self._until_schema_is_there(heartbeat)
+        await until_schema_is_there(self.pool, PACKAGE, heartbeat)
         while True:
             today = datetime.now(UTC).date()
             async with transaction(self.pool) as tx:
@@ -208,18 +204,3 @@ async def _running(work: _Work, health: Health) -> AsyncIterator[None]:
         yield
     finally:
         await health.loops.stop()
-
-
-async def _database_problem(pool: Pool) -> str | None:
-    async with reading(pool) as connection:
-        await connection.execute("select 1")
-    return None
-
-
-async def _schema_problem(pool: Pool) -> str | None:
-    async with reading(pool) as connection:
-        revision = await current_revision(connection)
-    head = head_revision(PACKAGE)
-    if revision is None or revision < head:
-        return f"the schema is at {revision or 'nothing'}, this code needs {head}: run `python -m metrics_service migrate`"
-    return None

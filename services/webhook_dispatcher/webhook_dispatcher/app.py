@@ -18,8 +18,8 @@ from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
 from chatsdk_runtime.loops import BackgroundLoops, Run
-from chatsdk_runtime.migrations import current_revision, head_revision
-from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, open_pool, reading
+from chatsdk_runtime.migrations import schema_problem, until_schema_is_there
+from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
 from chatsdk_runtime.reconcile import Reconciler
 from chatsdk_runtime.server import Address, serve
@@ -58,10 +58,6 @@ _OUTAGES: tuple[type[BaseException], ...] = (
 _LOOK_UPS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 # A lease that a crash of PostgreSQL forgets is simply taken again; it need not wait for the disk.
 _LEASES = {**_LOOK_UPS, "synchronous_commit": "off"}
-
-
-class SchemaBehind(Exception):
-    """The database is not at the revision this code needs."""
 
 
 @dataclass(slots=True)
@@ -137,7 +133,7 @@ async def _start(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> None:
     settings = parts.settings
     pool = await _open_pool(settings, stack, "webhook-dispatcher", _LOOK_UPS, 10)
     lease_pool = await _open_pool(settings, stack, "webhook-dispatcher-leases", _LEASES, 4)
-    await _check_schema(pool)
+    await until_schema_is_there(pool, PACKAGE)
     keyring = Keyring.parse(settings.master_keys.get_secret_value())
     policy = AddressPolicy(allowed_networks=settings.networks)
     sender = await stack.enter_async_context(Sender(policy, allow_http=settings.allow_http))
@@ -149,7 +145,10 @@ async def _start(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> None:
     caller = caller_by(chat)
     app.include_router(webhooks_router(registrar, worker.wake, caller))
     app.include_router(deliveries_router(History(pool, keyring, worker.wake), caller))
-    parts.health.ready_checks = {"database": partial(_database_problem, pool)}
+    parts.health.ready_checks = {
+        "database": partial(database_problem, pool),
+        "schema": partial(schema_problem, pool, PACKAGE),
+    }
     parts.health.before_scrape = partial(_measure_pending, pool, parts.instruments)
 
 
@@ -228,27 +227,14 @@ async def _open_pool(
     settings: Settings, stack: AsyncExitStack, name: str, server_settings: dict[str, str], size: int
 ) -> Pool:
     pool = await open_pool(
-        settings.database_dsn, application_name=name, max_size=size, server_settings=server_settings
+        settings.database_dsn,
+        application_name=name,
+        min_size=0,
+        max_size=size,
+        server_settings=server_settings,
     )
     stack.callback(pool.terminate)
     return pool
-
-
-async def _check_schema(pool: Pool) -> None:
-    async with reading(pool) as connection:
-        found = await current_revision(connection)
-    needed = head_revision(PACKAGE)
-    if found != needed:
-        message = (
-            f"the database is at {found}, this code needs {needed}: run python -m webhook_dispatcher migrate"
-        )
-        raise SchemaBehind(message)
-
-
-async def _database_problem(pool: Pool) -> str | None:
-    async with reading(pool) as connection:
-        await connection.fetchval("select 1")
-    return None
 
 
 async def _measure_pending(pool: Pool, instruments: Instruments) -> None:

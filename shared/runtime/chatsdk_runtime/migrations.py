@@ -7,14 +7,17 @@ head. Revisions are expanding (old code keeps working); what removes something i
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
+import structlog
 
+from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.partitions import ensure_partitions
-from chatsdk_runtime.postgres import Connection, connect, transaction_on
+from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, Pool, connect, reading, transaction_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection as SqlConnection
 
+log = structlog.get_logger()
+
+_SCHEMA_POLL_S = 1.0
 _LOCK_KEY = 0x43534B4D  # "CSKM": one migration at a time per database
 _LOCK_WAIT = "300s"
 
@@ -53,6 +59,34 @@ def head_revision(package: str) -> str:
     """The newest revision that this code brings; by the file names, which start with the revision."""
     versions = files(package).joinpath("migrations").joinpath("versions")
     return max(entry.name.split("_", 1)[0] for entry in versions.iterdir() if entry.name[:1].isdigit())
+
+
+async def schema_problem(pool: Pool, package: str) -> str | None:
+    """What is wrong with the database's schema for this code; None when it will do.
+
+    A newer schema will: migrations expand, so that old replicas run beside new ones during an upgrade.
+    """
+    async with reading(pool) as connection:
+        revision = await current_revision(connection)
+    head = head_revision(package)
+    if revision is None or revision < head:
+        return f"the schema is at {revision or 'nothing'}, this code needs {head}: run `python -m {package} migrate`"
+    return None
+
+
+async def until_schema_is_there(pool: Pool, package: str, heartbeat: Heartbeat | None = None) -> None:
+    """Wait for the database and for its migration: a service may be started before either."""
+    while True:
+        try:
+            problem = await schema_problem(pool, package)
+        except DATABASE_AWAY as outage:
+            problem = f"{type(outage).__name__}: {outage}"
+        if problem is None:
+            return
+        if heartbeat is not None:
+            heartbeat.beat()
+        log.info("waiting_for_schema", reason=problem)
+        await asyncio.sleep(_SCHEMA_POLL_S)
 
 
 def read_sql(package: str, name: str) -> str:

@@ -122,3 +122,10 @@ async def reading(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for statements that each see their own snapshot."""
     async with pool.acquire() as connection:
         yield cast("Connection", connection)
+
+
+async def database_problem(pool: Pool) -> str | None:
+    """A readiness check: the database answers (None), or raises what is wrong."""
+    async with reading(pool) as connection:
+        await connection.execute("select 1")
+    return None

@@ -23,6 +23,9 @@ from chatsdk_runtime.health import Health
 log = structlog.get_logger()
 
 
+_SHUTDOWN_S = 10.0  # for the lifespan's own end, after the requests under way
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen."""
@@ -80,6 +83,9 @@ async def serve(
     failed = health.loops.failed.is_set() or not stop.is_set()
     log.info("draining", failed=failed)
     main.should_exit = True
+    # A start that still waits for its database does not hear of it: it gets the drain time, no more.
+    await asyncio.wait({main_task}, timeout=drain_timeout_s + _SHUTDOWN_S)
+    main_task.cancel()
     await asyncio.gather(main_task, return_exceptions=True)
     ops.should_exit = True
     await asyncio.gather(ops_task, return_exceptions=True)

@@ -54,15 +54,6 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ),
     ("functions_are_short", "tests/e2e/test_story.py"): (1, "tells the whole walk; one line too long"),
     # SQL.
-    ("sql_stands_in_stores", "services/chat/chat_service/app.py"): (1, "asks whether the database answers"),
-    ("sql_stands_in_stores", "services/metrics/metrics_service/app.py"): (
-        1,
-        "asks whether the database answers",
-    ),
-    ("sql_stands_in_stores", "services/webhook_dispatcher/webhook_dispatcher/app.py"): (
-        1,
-        "asks whether the database answers",
-    ),
     ("sql_stands_in_stores", "services/chat/chat_service/events/log.py"): (
         1,
         "the one insert of the event log, beside the form of the event that it stores",
