@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -181,27 +182,33 @@ class Relay:
 
     async def publish(self, heartbeat: Heartbeat) -> None:
         """Publish what is numbered, for as long as broker and database answer."""
-        publisher = await Publisher.open(self._rabbitmq_url, name="chat-relay")
-        try:
+        async with AsyncExitStack() as stack:
+            publisher = await Publisher.open(self._rabbitmq_url, name="chat-relay")
+            stack.push_async_callback(publisher.close)
+            # A watermark that a crash forgets is only published again: it need not wait for the disk.
+            watermarks = await connect(
+                self._direct_url,
+                application_name="chat-relay-watermarks",
+                server_settings={"synchronous_commit": "off"},
+            )
+            stack.callback(watermarks.terminate)
             await declare(publisher.channel, definitions())
             self._instruments.broker_connected.set(1)
+            stack.callback(self._instruments.broker_connected.set, 0)
             while True:
                 self._to_publish.clear()
                 heartbeat.beat()
                 if not publisher.is_open:
                     message = "the connection to the broker is closed"
                     raise ConnectionError(message)
-                moved = await self._publish_once(publisher)
+                moved = await self._publish_once(publisher, watermarks)
                 if not moved:
                     await _wait(self._to_publish, 1.0 if self._all_published() else _LANE_PAUSE_S)
-        finally:
-            self._instruments.broker_connected.set(0)
-            await publisher.close()
 
     def _all_published(self) -> bool:
         return all(lane.next_pos - 1 <= lane.published_pos for lane in self._lanes.values())
 
-    async def _publish_once(self, publisher: Publisher) -> bool:
+    async def _publish_once(self, publisher: Publisher, watermarks: Connection) -> bool:
         now_s = time.monotonic()
         due = {
             number: lane
@@ -220,8 +227,7 @@ class Relay:
         }
         if moved:
             self._faults.reached("relay.published")
-            async with reading(self._pool) as connection:
-                await store.move_published(connection, self._session, moved)
+            await store.move_published(watermarks, self._session, moved)
         return bool(moved)
 
     async def _publish_lane(self, publisher: Publisher, number: int, lane: _Lane) -> int:
