@@ -54,7 +54,7 @@ check: setup ## Check format, lint, types, imports, schemas and house rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m chatsdk_contracts.schemas --check
 	$(BIN)/python -m deploy.references --check
-	$(BIN)/pytest --quiet --durations=0 --durations-min=5 tests/contract/test_house_rules.py tests/contract/test_layout.py tests/contract/test_lock.py
+	$(BIN)/pytest --quiet --durations=0 --durations-min=5 tests/contract/test_house_rules.py tests/contract/test_layout.py tests/contract/test_module_map.py tests/contract/test_lock.py
 
 fmt: setup ## Format, and repair what ruff can repair
 	$(BIN)/ruff check --fix-only .

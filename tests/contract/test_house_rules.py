@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.house_rules import RULES, Rule, Source, findings, repository_files
 from tests.contract.house_rules.exceptions import EXCEPTIONS
+from tests.contract.house_rules.sizes import SOFT_MODULE_LINES, modules_over_the_soft_limit
 
 BY_NAME = {rule.__name__: rule for rule in RULES}
 STORE = "services/chat/chat_service/messages/store.py"
@@ -27,6 +28,8 @@ PLANTED = [
     ("names_say_what_a_file_does", "services/chat/chat_service/utils.py", "x = 1", None),
     ("names_say_what_a_file_does", "services/chat/chat_service/core/ids.py", "x = 1", None),
     ("every_module_has_a_docstring", API, "x = 1\n", '"""The door of messages."""\nx = 1\n'),
+    ("public_names_have_docstrings", API, "def f(): ...", "def f():\n  'What it does.'\ndef _g(): ..."),
+    ("public_names_have_docstrings", API, "class A:\n  x = 1", "class A:\n  'What it is.'\n  def m(self): ..."),
     ("the_environment_is_read_in_settings", API, "import os\nos.environ['A']", "import os\nos.getpid()"),
     ("the_environment_is_read_in_settings", API, "import os\nos.getenv('A')", None),
     ("the_environment_is_read_in_settings", API, "from os import environ", "from os import getpid"),
@@ -95,6 +98,19 @@ def test_the_repository_keeps_the_rule(rule: Rule, repository: list[Source]) -> 
         if len(here) > allowed:
             kept += here
     assert not kept, "\n".join([f"prevents: {rule.__doc__}", *map(str, kept)])
+
+
+def test_modules_over_the_soft_limit_are_told(
+    repository: list[Source], capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
+) -> None:
+    over = modules_over_the_soft_limit(repository)
+
+    if over:
+        with capsys.disabled():
+            told = f"over {SOFT_MODULE_LINES} lines, part at the next occasion: {', '.join(over)}"
+            pytestconfig.get_terminal_writer().write(f"\n{told}\n")
+    assert modules_over_the_soft_limit([Source(API, "x = 1\n" * 251)]) == [f"{API} (251)"]
+    assert not modules_over_the_soft_limit([Source(API, "x = 1\n" * 250)])
 
 
 @pytest.mark.parametrize(("name", "path"), EXCEPTIONS, ids=str)

@@ -50,6 +50,20 @@ def every_module_has_a_docstring(source: Source) -> Iterator[tuple[int, str]]:
 
 
 @rule
+def public_names_have_docstrings(source: Source) -> Iterator[tuple[int, str]]:
+    """Prevents callers from guessing a meaning, a unit or an error, and from being wrong about it in production."""
+    if not source.is_product or "/migrations/" in source.path:
+        return
+    for node in source.tree.body if source.is_python else []:
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and not node.name.startswith("_")
+            and ast.get_docstring(node) is None
+        ):
+            yield node.lineno, f"{node.name} is public and does not say what it means"
+
+
+@rule
 def the_environment_is_read_in_settings(source: Source) -> Iterator[tuple[int, str]]:
     """Prevents a setting that no documentation names, no check at start sees, and no test can give."""
     if source.is_test or source.name == "settings.py" or source.path.startswith("deploy/local/"):

@@ -1,0 +1,140 @@
+"""Every module of a package has a test that uses it: one that imports it, or one that drives it from outside.
+
+Doors, stores and composition roots are driven as a caller would, over HTTP, the broker or a command; DRIVEN_BY
+says by which tests. A new module without a test fails here, and so does an entry that is not needed any more.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.contract.house_rules import Source, repository_files
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CHAT = "tests/integration/chat_service"
+DISPATCHER = "tests/integration/webhook_dispatcher"
+METRICS = "tests/integration/metrics_service"
+
+# A module, or a folder with all that it holds -> the test that drives it.
+DRIVEN_BY = {
+    "chat_service/__main__": "tests/e2e/test_story.py",
+    "chat_service/admin": f"{CHAT}/test_admin_command.py",
+    "chat_service/app": "tests/e2e/test_story.py",
+    "chat_service/apps": f"{CHAT}/test_apps.py",
+    "chat_service/auth": f"{CHAT}/test_auth.py",
+    "chat_service/channels/access": f"{CHAT}/test_channels.py",
+    "chat_service/channels/actions": f"{CHAT}/test_channels.py",
+    "chat_service/channels/member_store": f"{CHAT}/test_channels_members.py",
+    "chat_service/channels/membership": f"{CHAT}/test_channels_members.py",
+    "chat_service/channels/requests": f"{CHAT}/test_channels.py",
+    "chat_service/channels/store": f"{CHAT}/test_channels.py",
+    "chat_service/channels/views": f"{CHAT}/test_channels.py",
+    "chat_service/doors": "tests/e2e/test_errors.py",
+    "chat_service/events/log": f"{CHAT}/messages/test_writer.py",
+    "chat_service/messages/actions": f"{CHAT}/messages/test_doors.py",
+    "chat_service/messages/store": f"{CHAT}/messages/test_writer.py",
+    "chat_service/paging": f"{CHAT}/test_channels.py",
+    "chat_service/users": f"{CHAT}/test_users.py",
+    "chat_service/wire_input": "tests/e2e/test_errors.py",
+    "chatsdk/errors": "tests/unit/sdk/test_webhooks.py",
+    "chatsdk/webhooks": "tests/unit/sdk/test_webhooks.py",
+    "chatsdk_contracts/control": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/exports": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/mentions": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/moderation": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/notifications": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/reactions": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/receipts": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/threads": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/uploads": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/users": "tests/contract/test_event_schemas.py",
+    "chatsdk_contracts/workspaces": "tests/contract/test_event_schemas.py",
+    "chatsdk_runtime/health": "tests/e2e/test_ports.py",
+    "chatsdk_runtime/server": "tests/e2e/test_ports.py",
+    "chatsdk_runtime/ids": f"{CHAT}/messages/test_writer.py",
+    "metrics_service/api": f"{METRICS}/test_exposition.py",
+    "metrics_service/app": f"{METRICS}/test_exposition.py",
+    "metrics_service/counting": f"{METRICS}/test_counting_once.py",
+    "metrics_service/exposition": f"{METRICS}/test_exposition.py",
+    "metrics_service/instruments": f"{METRICS}/test_exposition.py",
+    "metrics_service/settings": f"{METRICS}/test_exposition.py",
+    "webhook_dispatcher/__main__": "tests/e2e/test_story.py",
+    "webhook_dispatcher/access": "tests/contract/test_webhook_routes.py",
+    "webhook_dispatcher/deliveries": "tests/contract/test_webhook_routes.py",
+    "webhook_dispatcher/dispatch/consumers": f"{DISPATCHER}/test_delivery.py",
+    "webhook_dispatcher/dispatch/endpoints": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/dispatch/failure_naming": f"{DISPATCHER}/test_sender_hostile.py",
+    "webhook_dispatcher/dispatch/plan": f"{DISPATCHER}/test_delivery.py",
+    "webhook_dispatcher/dispatch/sessions": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/dispatch/store": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/dispatch/worker": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/errors": "tests/contract/test_webhook_routes.py",
+    "webhook_dispatcher/instruments": f"{DISPATCHER}/test_delivery.py",
+    "webhook_dispatcher/webhooks": "tests/contract/test_webhook_routes.py",
+}
+
+
+def _module(path: str) -> str:
+    """`chat_service/messages/store` of a source file's path."""
+    return path.split("/", 2)[2].removesuffix(".py")
+
+
+def _imported(test: Source) -> set[str]:
+    """The modules that a file imports, or imports a name of, written as paths."""
+    found: set[str] = set()
+    for node in test.nodes:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return {name.replace(".", "/") for name in found}
+
+
+def _is_driven(module: str, driven: set[str]) -> bool:
+    return any(module == key or module.startswith(f"{key}/") for key in driven)
+
+
+@pytest.fixture(scope="module")
+def modules() -> set[str]:
+    """Every committed module of the packages; package docstrings and migrations are none."""
+    python = [source.path for source in repository_files() if source.is_product and source.is_python]
+    return {
+        _module(path) for path in python if not path.endswith("/__init__.py") and "/migrations/" not in path
+    }
+
+
+@pytest.fixture(scope="module")
+def imported() -> set[str]:
+    """What tests and their fixtures import; the bench is no test."""
+    files = [source for source in repository_files() if source.is_test]
+    tests = [source for source in files if not source.path.startswith("tests/bench/")]
+    return set().union(*map(_imported, tests))
+
+
+def test_every_module_has_a_test(modules: set[str], imported: set[str]) -> None:
+    without = {module for module in modules - imported if not _is_driven(module, set(DRIVEN_BY))}
+
+    assert modules
+    assert not without, "write its test; one that does not import it is named in DRIVEN_BY"
+
+
+def test_every_entry_is_needed(modules: set[str], imported: set[str]) -> None:
+    needed = {key for key in DRIVEN_BY if any(_is_driven(module, {key}) for module in modules - imported)}
+
+    assert set(DRIVEN_BY) == needed
+
+
+def test_every_driving_test_is_there() -> None:
+    assert not [path for path in DRIVEN_BY.values() if not (ROOT / path).is_file()]
+
+
+def test_a_module_without_a_test_is_seen() -> None:
+    test = Source("tests/unit/a/test_b.py", "import a.b\nfrom a import c\nfrom a.d import E\n")
+
+    assert _imported(test) >= {"a/b", "a/c", "a/d"}
+    assert not _is_driven("a/f", {"a/b", "a/ff"})
+    assert _is_driven("a/f/g", {"a/f"})
