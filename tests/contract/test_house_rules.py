@@ -76,9 +76,10 @@ PLANTED = [
     ("suppressions_give_their_reason", API, "x = 1  # noqa: S105, S106", "# it is no secret\nx = 1  # noqa: S105"),
     ("suppressions_give_their_reason", API, "x = 1  # type: ignore[misc]  # noqa: S105", None),
     ("no_package_index_is_named", "deploy/install.sh", "pip install --index" + "-url x", "pip install x"),
-    ("no_package_index_is_named", "docs/a.md", "https://pypi." + "org/simple", "https://pypi.org/project/chatsdk"),
+    ("no_package_index_is_named", "docs/a.md", "https://pypi." + "org/simple", "https://example.org/project/chatsdk"),
+    ("no_package_index_is_named", "deploy/Dockerfile", "deb http://deb.debian." + "org/debian", "apt-get install x"),
     ("no_package_index_is_named", "uv.lock", "", None),
-    ("no_path_of_one_machine", "docs/a.md", "cd /" + "work/main", "cd ~/work/main, see docs/work/a"),
+    ("no_path_of_one_machine", "docs/a.md", "cd /" + "work/main", "cd ~/work/chat, see docs/work/a"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from tests.contract.house_rules.rule import Source, rule
 
 REGISTRY = re.compile(
-    r"pypi\.org/simple|pythonhosted\.org|--(extra-)?index-url|\bindex-url\s*=|registry\.npmjs"
+    r"\bpypi\.org|\bpythonhosted\.|\bregistry\.npmjs|\bproxy\.golang|\brepo1?\.maven|\bcrates\.io"
+    r"|\b(?:deb|security)\.debian\.org|--(?:extra-)?index-url|\bindex-url\s*="
 )
 MACHINE = re.compile(r"(?<![\w.~-])/(?:work|root)/\w")
 
