@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from pydantic import AwareDatetime
 
 from chat_service.auth.introspection import introspect
 from chat_service.doors import resources_of
@@ -40,9 +41,8 @@ router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[De
 
 
 @router.post("/introspect")
-async def introspect_credential(request: Request) -> Response:
+async def introspect_credential(request: Request, asked: Annotated[dict[str, Any], Body()]) -> Response:
     """Who an API key or a user token is."""
-    asked: dict[str, Any] = await request.json()
     return json_response(await introspect(resources_of(request), asked))
 
 
@@ -67,8 +67,8 @@ async def events(
     app_id: Annotated[UUID | None, Query(alias="appId")] = None,
     types: str | None = None,
     channels: str | None = None,
-    since: Annotated[datetime | None, Query(alias="from")] = None,
-    until: Annotated[datetime | None, Query(alias="to")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
 ) -> Response:
     """Published events of a lane behind a position; a filter leaves out, it does not change positions."""
     wanted = FeedFilter(
