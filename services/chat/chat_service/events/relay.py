@@ -113,6 +113,10 @@ class Relay:
         taken = [lane for lane in led if lane not in self._lanes]
         for lane in [lane for lane in self._lanes if lane not in led]:
             del self._lanes[lane]
+        # What the broker confirmed while the database was going down, and what its crash forgot.
+        await store.move_published(
+            connection, self._session, {number: lane.published_pos for number, lane in self._lanes.items()}
+        )
         if taken:
             positions = {lane.lane: lane for lane in await store.lane_positions(connection)}
             for lane in taken:
@@ -185,7 +189,8 @@ class Relay:
         async with AsyncExitStack() as stack:
             publisher = await Publisher.open(self._rabbitmq_url, name="chat-relay")
             stack.push_async_callback(publisher.close)
-            # A watermark that a crash forgets is only published again: it need not wait for the disk.
+            # A watermark that a crash forgets is written again with the next lease, or its events are published
+            # again: it need not wait for the disk.
             watermarks = await connect(
                 self._direct_url,
                 application_name="chat-relay-watermarks",

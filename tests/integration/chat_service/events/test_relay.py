@@ -166,6 +166,17 @@ async def test_replicas_share_the_lanes_and_the_survivor_takes_them_all(
         await wait_for(lambda: all_published(pool), what="everything is published by one")
 
 
+async def test_a_watermark_that_a_crash_forgot_is_written_again(
+    pool: Pool, chat_database: str, rabbit_vhost: str
+) -> None:
+    async with running_relay(pool, chat_database, rabbit_vhost, lease_s=1.0):
+        await write(pool, chat_database, 100)
+        await wait_for(lambda: all_published(pool), what="everything is published")
+        await pool.execute("update relay_lane set published_pos = published_pos / 2")
+
+        await wait_for(lambda: all_published(pool), what="the watermarks are back")
+
+
 async def test_a_leader_that_was_overtaken_numbers_nothing(pool: Pool) -> None:
     overtaken, leader = UUID(new_id()), UUID(new_id())
     await pool.execute(
