@@ -109,7 +109,7 @@ async def _write_members(tx: Transaction, cause: Cause, channel: Channel, user_i
         )
         for user_id in user_ids
     ]
-    await member_store.insert_members(tx, cause.app_id, members)
+    await member_store.insert_members(tx, cause.app_id, members, first_cv=2)
     made = channel_event(ChannelCreated, cause, channel.id, 1, channel.model_copy(update={"cv": 1}))
     await append(tx, [made, *joined_events(cause, members, first_cv=2, reason="created")])
 

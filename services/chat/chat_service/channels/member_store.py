@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from chatsdk_contracts.channels import ChannelRole, Member
+from chatsdk_contracts.channels import ChannelRole, Left, Member
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
-async def insert_members(tx: Transaction, app_id: AppId, members: Sequence[Member]) -> None:
-    """New members of one channel, joined at the same time."""
+async def insert_members(tx: Transaction, app_id: AppId, members: Sequence[Member], *, first_cv: int) -> None:
+    """New members of one channel, joined at the same time; `first_cv` is the version that the first one makes."""
     first = members[0]
     await tx.execute(
         _INSERT,
@@ -19,13 +20,14 @@ async def insert_members(tx: Transaction, app_id: AppId, members: Sequence[Membe
         UUID(app_id),
         [member.user_id for member in members],
         [member.role for member in members],
+        list(range(first_cv, first_cv + len(members))),
         first.joined_at,
     )
 
 
-async def delete_member(tx: Transaction, channel_id: ChannelId, user_id: UserId) -> None:
-    """Take a member out."""
-    await tx.execute(_DELETE, UUID(channel_id), user_id)
+async def delete_member(tx: Transaction, app_id: AppId, left: Left, *, cv: int, now: datetime) -> None:
+    """Take a member out, and remember it for their devices that still show the channel."""
+    await tx.execute(_DELETE, UUID(left.channel_id), left.user_id, UUID(app_id), cv, left.reason, now)
 
 
 async def update_role(tx: Transaction, channel_id: ChannelId, user_id: UserId, role: ChannelRole) -> None:
@@ -75,14 +77,22 @@ def _member(row: Row) -> Member:
 
 
 _INSERT = """
-insert into channel_member (channel_id, app_id, user_id, role, joined_at)
-select $1, $2, user_id, role, $5
-from unnest($3::text[], $4::text[]) as joining (user_id, role)
+with returned as (
+  delete from departure where channel_id = $1 and app_id = $2 and user_id = any($3::text[])
+)
+insert into channel_member (channel_id, app_id, user_id, role, joined_cv, joined_at)
+select $1, $2, user_id, role, cv, $6
+from unnest($3::text[], $4::text[], $5::bigint[]) as joining (user_id, role, cv)
 """
 
 _DELETE = """
-delete from channel_member
-where channel_id = $1 and user_id = $2
+with taken_out as (
+  delete from channel_member where channel_id = $1 and user_id = $2
+)
+insert into departure (app_id, user_id, channel_id, cv, reason, left_at)
+values ($3, $2, $1, $4, $5, $6)
+on conflict (app_id, user_id, channel_id)
+do update set cv = excluded.cv, reason = excluded.reason, left_at = excluded.left_at
 """
 
 _UPDATE_ROLE = """

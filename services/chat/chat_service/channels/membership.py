@@ -155,11 +155,12 @@ def joined_events(
 async def _bring_in(
     tx: Transaction, cause: Cause, channel: Channel, members: Sequence[Member], reason: JoinReason
 ) -> None:
-    await member_store.insert_members(tx, cause.app_id, members)
+    first_cv = channel.cv + 1
+    await member_store.insert_members(tx, cause.app_id, members, first_cv=first_cv)
     await store.update_members(
         tx, channel.id, cv=channel.cv + len(members), member_count=channel.member_count + len(members)
     )
-    await append(tx, joined_events(cause, members, first_cv=channel.cv + 1, reason=reason))
+    await append(tx, joined_events(cause, members, first_cv=first_cv, reason=reason))
 
 
 async def _take_out(
@@ -173,7 +174,7 @@ async def _take_out(
         reason=reason,
     )
     cv = channel.cv + 1
-    await member_store.delete_member(tx, channel.id, member.user_id)
+    await member_store.delete_member(tx, cause.app_id, left, cv=cv, now=cause.now)
     await store.update_members(tx, channel.id, cv=cv, member_count=channel.member_count - 1)
     await append(tx, [channel_event(UserLeft, cause, channel.id, cv, left, copy_to=member.user_id)])
     return left
