@@ -5,7 +5,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI, Response
 
-from chat_service.messages.api import SendMessage
+from chat_service.messages.requests import SendMessage
 from chatsdk_runtime.server import Address, _config
 
 app = FastAPI()

@@ -24,6 +24,7 @@ from chat_service.messages.api import router as messages_router
 from chat_service.messages.writer import MessageWriter
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
+from chat_service.sync.api import router as sync_router
 from chat_service.users.api import router as users_router
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
@@ -49,6 +50,7 @@ _ROUTERS = (
     users_router,
     auth_router,
     apps_router,
+    sync_router,
     discovery.router,
 )
 

@@ -16,6 +16,7 @@ ServiceError
 │   └── MessageNotFound     404  message_not_found
 ├── Conflict                409  conflict
 │   ├── VersionConflict     409  conflict        (extra: current)
+│   ├── OpOutOfOrder        409  out_of_order    (extra: expected)
 │   └── LastOwner           409  last_owner
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
@@ -140,6 +141,19 @@ class VersionConflict(Conflict):
             "It was changed in the meantime.",
             hint="Merge with `current` and send again with its version as baseVersion.",
             extra={"current": current},
+        )
+
+
+class OpOutOfOrder(Conflict):
+    """A kept operation that is not the lane's next; `expected` is the number of the next."""
+
+    code = "out_of_order"
+
+    def __init__(self, *, expected: int) -> None:
+        super().__init__(
+            "The operation is not the next one of its lane.",
+            hint="Send the operations from `expected` on, in order.",
+            extra={"expected": expected},
         )
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import structlog
 
 from chat_service.events import store
+from chat_service.events.rules import LOG_KEPT_DAYS
+from chat_service.sync.op_store import forget_results
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days, retention_turn
@@ -16,7 +18,7 @@ from chatsdk_runtime.postgres import Connection, Pool, reading, transaction
 log = structlog.get_logger()
 
 PARTITIONED = ("event",)
-LOG_KEPT_DAYS = 30
+OP_RESULTS_KEPT_DAYS = 90
 _INTERVAL_S = 3_600.0
 _STEP_S = 10.0
 
@@ -29,6 +31,7 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
             await ensure_partitions(tx, PARTITIONED, today=today)
         async with reading(pool) as connection:
             await forget_expired(connection)
+            await forget_results(connection, before=datetime.now(UTC) - timedelta(days=OP_RESULTS_KEPT_DAYS))
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))

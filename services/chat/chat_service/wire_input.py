@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, to_json
 
-from chatsdk_contracts.ids import ChannelId, UserId
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 
 CUSTOM_BYTES: Final = 4_096
 _CUSTOM_DEPTH: Final = 16
@@ -122,6 +122,19 @@ Email = Annotated[
 InputUserId = Annotated[
     UserId, Field(min_length=1, max_length=_LONGEST_USER_ID), AfterValidator(_check_user_id)
 ]
+# Its time chooses nothing; only that two clients never make the same one.
+ClientMadeId = Annotated[
+    MessageId,
+    Field(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+        max_length=_UUID_LENGTH,
+    ),
+]
+"""A UUIDv7 that the client made, in canonical text."""
+
+HybridTime = Annotated[str, Field(pattern=r"^[0-9]{13}:[0-9a-f]{4}:[A-Za-z0-9._-]{1,64}$", max_length=83)]
+"""A hybrid logical clock: milliseconds since 1970, a counter of four hex digits, and who keeps the clock."""
+
 CustomObject = Annotated[dict[str, Any], AfterValidator(custom_checker(CUSTOM_BYTES))]
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chatsdk_contracts.envelope import Audience, Event
 from chatsdk_contracts.ids import ChannelId, MessageId, PollId, UploadId, UserId
-from chatsdk_contracts.wire import Custom, Timestamp, WireModel
+from chatsdk_contracts.wire import SINCE, Custom, Timestamp, WireModel
 
 MessageType = Literal["regular", "system", "deleted"]
 MessageStatus = Literal["sent", "held", "rejected"]
@@ -86,6 +86,8 @@ class Message(WireModel):
     edited_at: Timestamp | None = None
     deleted_at: Timestamp | None = None
     deleted_by: UserId | None = None
+    # The hybrid logical clock of the client that wrote what the message says now, if it keeps one.
+    hlc: str | None = Field(default=None, json_schema_extra={SINCE: "0.2"})
 
 
 class ChangedMessage(Message):

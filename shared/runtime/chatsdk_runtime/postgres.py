@@ -124,6 +124,16 @@ async def reading(pool: Pool) -> AsyncIterator[Connection]:
         yield cast("Connection", connection)
 
 
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose statements all see the same moment; nothing can be written."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield cast("Connection", connection)
+
+
 async def database_problem(pool: Pool) -> str | None:
     """A readiness check: the database answers (None), or raises what is wrong."""
     async with reading(pool) as connection:

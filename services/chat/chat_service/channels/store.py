@@ -82,6 +82,14 @@ async def fetch_channel(connection: Connection, app_id: AppId, channel_id: Chann
     return None if row is None else _stored(row)
 
 
+async def fetch_channels(connection: Connection, ids: Sequence[ChannelId]) -> list[Channel]:
+    """These channels in no order; the caller has seen to it that they may be read."""
+    rows = await connection.fetch(
+        "select * from channel where id = any($1::uuid[])", [UUID(one) for one in ids]
+    )
+    return [_stored(row).channel for row in rows]
+
+
 async def fetch_direct(connection: Connection, app_id: AppId, dm_key: str) -> Channel | None:
     """The direct channel of two users."""
     row = await connection.fetchrow(_FETCH_DIRECT, UUID(app_id), dm_key)

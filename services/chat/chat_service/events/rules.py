@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LARGEST_WINDOW = 256
+LOG_KEPT_DAYS = 30
+"""How long an event can be read again: by the other services, and by clients that were away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,8 @@ class Change:
     cause: Cause
 
 
-async def edit(tx: Transaction, change: Change, text: str) -> Answer:
-    """Write a new text; the same text again changes nothing."""
+async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = None) -> Answer:
+    """Write a new text; the same text again changes nothing. `hlc`: when the client wrote it, by its own clock."""
     message, standing = await _locked(tx, change)
     if not rules.may_edit(message, change.caller.user_id):
         raise Forbidden("Only its author may edit a message.")
@@ -156,6 +156,7 @@ async def edit(tx: Transaction, change: Change, text: str) -> Answer:
             "cv": standing.cv + 1,
             "updated_at": now,
             "edited_at": now,
+            "hlc": hlc,
         }
     )
     changed = ChangedMessage(**edited.model_dump(), changed=["text"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, model_validator
 
 from chat_service.auth.credentials import CurrentCaller
 from chat_service.auth.principal import Principal
@@ -13,76 +12,15 @@ from chat_service.doors import cause_of, mutate, resources_of, utc_now
 from chat_service.errors import ChannelNotFound, MessageNotFound
 from chat_service.messages import actions, rules
 from chat_service.messages.actions import Change, Page
-from chat_service.messages.rules import Send
-from chat_service.wire_input import (
-    CustomObject,
-    InputUserId,
-    Line,
-    RequestModel,
-    SafeText,
-    channel_id_in_path,
-    uuid_in_path,
-)
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
-from chatsdk_contracts.messages import Attachment
+from chat_service.messages.requests import EditMessage, SendMessage, send_of
+from chat_service.wire_input import channel_id_in_path, uuid_in_path
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
 from chatsdk_runtime.postgres import Transaction, reading
 from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api/channels/{channel_id}/messages", tags=["messages"])
-
-_LONGEST_TEXT = 10_000
-_MOST_ATTACHMENTS = 30
-
-Text = Annotated[SafeText, Field(max_length=_LONGEST_TEXT)]
-
-
-class AttachmentInput(RequestModel):
-    """Something sent with a message. Sizes in bytes, duration in milliseconds."""
-
-    type: Annotated[Line, Field(min_length=1, max_length=32)]
-    url: Annotated[Line, Field(min_length=1, max_length=2_048)]
-    name: Annotated[SafeText, Field(max_length=255)] | None = None
-    title: Annotated[SafeText, Field(max_length=255)] | None = None
-    mime_type: Annotated[Line, Field(max_length=255)] | None = None
-    size: Annotated[int, Field(ge=0)] | None = None
-    width: Annotated[int, Field(ge=0)] | None = None
-    height: Annotated[int, Field(ge=0)] | None = None
-    duration_ms: Annotated[int, Field(ge=0)] | None = None
-    waveform: Annotated[list[float], Field(max_length=512)] | None = None
-    thumbnail_url: Annotated[Line, Field(max_length=2_048)] | None = None
-    blurhash: Annotated[Line, Field(max_length=255)] | None = None
-    custom: CustomObject = Field(default_factory=dict)
-
-
-class SendMessage(RequestModel):
-    """A message to be sent: text, attachments, or both."""
-
-    text: Text = ""
-    attachments: Annotated[list[AttachmentInput], Field(max_length=_MOST_ATTACHMENTS)] = Field(
-        default_factory=list
-    )
-    client_msg_id: Annotated[Line, Field(min_length=1, max_length=255)] | None = None
-    parent_id: str | None = None
-    reply_to_id: str | None = None
-    silent: bool = False
-    custom: CustomObject = Field(default_factory=dict)
-    user_id: InputUserId | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> SendMessage:
-        if not self.text and not self.attachments:
-            message = "text or attachments: at least one is needed"
-            raise ValueError(message)
-        return self
-
-
-class EditMessage(RequestModel):
-    """A new text for a message, and the version that it was made from."""
-
-    text: Text
-    base_version: Annotated[int, Field(ge=1)] | None = None
 
 
 @router.post("", status_code=201)
@@ -94,25 +32,7 @@ async def send_message(
     if "idempotency-key" in request.headers:
         call = await idempotent_call(request, caller.scope)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
-    asked: dict[str, Any] = body.model_dump(
-        mode="json", exclude={"client_msg_id", "user_id"}, exclude_defaults=True
-    )
-    wanted = Send(
-        app_id=caller.app_id,
-        channel_id=_channel_id(channel_id),
-        user_id=_author(caller, body.user_id),
-        client_msg_id=rules.client_id_for(body.client_msg_id, call),
-        text=body.text,
-        attachments=[Attachment(**one.model_dump()) for one in body.attachments],
-        custom=body.custom,
-        parent_id=_message_reference(body.parent_id, "parentId"),
-        reply_to_id=_message_reference(body.reply_to_id, "replyToId"),
-        silent=body.silent,
-        request_hash=rules.request_hash(asked),
-        traceparent=cause.traceparent,
-        by_server=caller.user_id is None,
-        idempotency=call,
-    )
+    wanted = send_of(body, caller, _channel_id(channel_id), cause, call)
     answer = await actions.send(resources_of(request), wanted)
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
     return RawJson(answer.body, answer.status_code, headers)
@@ -165,7 +85,7 @@ async def edit_message(
     change = _change(request, caller, channel_id, message_id, base_version)
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.edit(tx, change, body.text)
+        return await actions.edit(tx, change, body.text, hlc=rules.clamped_hlc(body.hlc, change.cause.now))
 
     return await mutate(request, caller.scope, effect)
 
@@ -199,16 +119,6 @@ def _answered(answer: Answer) -> Response:
     return RawJson(answer.body, answer.status_code)
 
 
-def _author(caller: Principal, given: UserId | None) -> UserId:
-    if caller.user_id is None:
-        if given is None:
-            raise invalid_field("userId", "missing", "required with an API key: who sends?")
-        return given
-    if given is not None and given != caller.user_id:
-        raise invalid_field("userId", "not_yours", "a user sends as itself; leave userId out")
-    return caller.user_id
-
-
 def _channel_id(text: str) -> ChannelId:
     channel_id = channel_id_in_path(text)
     if channel_id is None:
@@ -220,15 +130,6 @@ def _message_id(text: str) -> MessageId:
     canonical = uuid_in_path(text)
     if canonical is None:
         raise MessageNotFound
-    return MessageId(canonical)
-
-
-def _message_reference(text: str | None, path: str) -> MessageId | None:
-    if text is None:
-        return None
-    canonical = uuid_in_path(text)
-    if canonical is None:
-        raise invalid_field(path, "invalid_id", "is not a message id (a UUID)")
     return MessageId(canonical)
 
 

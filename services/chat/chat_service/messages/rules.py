@@ -21,11 +21,15 @@ from chatsdk_runtime.idempotency import IdempotentCall
 
 PRIVILEGED_ROLES = frozenset({"owner", "admin", "moderator"})
 FROZEN_EXEMPT_ROLES = frozenset({"owner", "admin"})
+_AHEAD_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One send, checked at the edge, as it waits for the writer. `by_server` sends come with an API key."""
+    """One send, checked at the edge, as it waits for the writer. `by_server` sends come with an API key.
+
+    `message_id` and `hlc` are given by clients that make them themselves: those that work without a connection.
+    """
 
     app_id: AppId
     channel_id: ChannelId
@@ -41,6 +45,8 @@ class Send:
     traceparent: str | None
     by_server: bool = False
     idempotency: IdempotentCall | None = None
+    message_id: MessageId | None = None
+    hlc: str | None = None
 
 
 @dataclass(slots=True)
@@ -59,7 +65,10 @@ class ChannelHead:
 
 @dataclass(frozen=True, slots=True)
 class SendFacts:
-    """What the database says about one send, read under the channel's lock."""
+    """What the database says about one send, read under the channel's lock.
+
+    `deleted_before`: when its author deleted it, though it had not arrived yet.
+    """
 
     role: str | None
     stored: Message | None
@@ -67,6 +76,8 @@ class SendFacts:
     parent_last_seq: int | None
     parent_is_top: bool
     reply_to_found: bool
+    id_is_taken: bool = False
+    deleted_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ class Decisions:
     now: datetime
     accepted: dict[tuple[ChannelId, UserId, str], Accepted] = field(default_factory=dict)
     threads: dict[MessageId, int] = field(default_factory=dict)
+    ids: set[MessageId] = field(default_factory=set)
 
     def decide(self, send: Send, channel: ChannelHead, facts: SendFacts) -> Verdict:
         """Take one send: the repeat comes first, before every right and limit."""
@@ -108,6 +120,16 @@ class Decisions:
         refusal = _refusal(send, channel, facts)
         if refusal is not None:
             return refusal
+        if facts.deleted_before is not None and send.message_id is not None:
+            return Repeat(
+                forestalled(
+                    channel.id, send.user_id, send.message_id, cv=channel.cv, deleted_at=facts.deleted_before
+                )
+            )
+        if send.message_id is not None:
+            if facts.id_is_taken or send.message_id in self.ids:
+                return invalid_field("id", "taken", "another message has this id", hint="Make a new UUIDv7.")
+            self.ids.add(send.message_id)
         accepted = Accepted(send, self._numbered(send, channel, facts))
         self.accepted[key] = accepted
         return accepted
@@ -131,7 +153,7 @@ class Decisions:
             thread_seq = self.threads.get(send.parent_id, facts.parent_last_seq or 0) + 1
             self.threads[send.parent_id] = thread_seq
         return Message(
-            id=MessageId(new_id()),
+            id=send.message_id or MessageId(new_id()),
             channel_id=send.channel_id,
             user_id=send.user_id,
             text=send.text,
@@ -144,6 +166,7 @@ class Decisions:
             reply_to_id=send.reply_to_id,
             silent=send.silent,
             custom=dict(send.custom),
+            hlc=send.hlc,
             created_at=self.now,
             updated_at=self.now,
         )
@@ -164,6 +187,24 @@ def _refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError
     return None
 
 
+def forestalled(
+    channel_id: ChannelId, user_id: UserId, message_id: MessageId, *, cv: int, deleted_at: datetime
+) -> Message:
+    """What stands for a message that its author deleted before it arrived: a tombstone without a place."""
+    return Message(
+        id=message_id,
+        channel_id=channel_id,
+        user_id=user_id,
+        type="deleted",
+        text="",
+        cv=cv,
+        created_at=deleted_at,
+        updated_at=deleted_at,
+        deleted_at=deleted_at,
+        deleted_by=user_id,
+    )
+
+
 def request_hash(draft: Mapping[str, Any]) -> bytes:
     """What was asked, independent of the order of keys: a repeat must ask the same."""
     return hashlib.sha256(orjson.dumps(draft, option=orjson.OPT_SORT_KEYS)).digest()
@@ -176,6 +217,15 @@ def client_id_for(given: str | None, call: IdempotentCall | None) -> str:
     if call is not None:
         return "key-" + hashlib.sha256(f"{call.scope}\x1f{call.key}".encode()).hexdigest()[:40]
     return "srv-" + new_id()
+
+
+def clamped_hlc(given: str | None, now: datetime) -> str | None:
+    """A client's hybrid time, set back to ours when its clock is more than a minute ahead: nobody wins by that."""
+    if given is None:
+        return None
+    latest_ms = int(now.timestamp() * 1000) + _AHEAD_MS
+    ms, rest = given.split(":", 1)
+    return given if int(ms) <= latest_ms else f"{latest_ms:013d}:{rest}"
 
 
 def may_edit(message: Message, user_id: UserId | None) -> bool:

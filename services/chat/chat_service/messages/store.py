@@ -39,6 +39,7 @@ async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
         [send.client_msg_id for send in sends],
         [UUID(send.parent_id) if send.parent_id else None for send in sends],
         [UUID(send.reply_to_id) if send.reply_to_id else None for send in sends],
+        [UUID(send.message_id) if send.message_id else None for send in sends],
     )
     facts: list[SendFacts | None] = [None] * len(sends)
     for row in rows:
@@ -50,6 +51,8 @@ async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
             parent_last_seq=row["parent_last_seq"],
             parent_is_top=bool(row["parent_is_top"]),
             reply_to_found=row["reply_to_found"] is not None,
+            id_is_taken=row["taken"] is not None,
+            deleted_before=row["deleted_before"],
         )
     return [fact for fact in facts if fact is not None]
 
@@ -101,6 +104,7 @@ def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]
         [message.silent for message in messages],
         [orjson.dumps(message.custom).decode() if message.custom else "{}" for message in messages],
         [UUID(event.id) for event in events],
+        [message.hlc for message in messages],
     )
 
 
@@ -150,6 +154,11 @@ async def fetch_message(
     return None if row is None else message_of(row)
 
 
+async def fetch_messages(connection: Connection, ids: Sequence[MessageId]) -> list[Message]:
+    """These messages, tombstones included, in no order; the caller has seen to it that they may be read."""
+    return [message_of(row) for row in await connection.fetch(_FETCH_MESSAGES, [UUID(one) for one in ids])]
+
+
 async def fetch_by_client_id(
     connection: Connection, channel_id: ChannelId, user_id: UserId, client_msg_id: str
 ) -> Message | None:
@@ -181,6 +190,7 @@ async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
         message.cv,
         message.updated_at,
         UUID(event_id),
+        message.hlc,
     )
 
 
@@ -235,6 +245,7 @@ def message_of(row: Row) -> Message:
         edited_at=row["edited_at"],
         deleted_at=row["deleted_at"],
         deleted_by=row["deleted_by"],
+        hlc=row["hlc"],
     )
 
 
@@ -252,7 +263,7 @@ def _channel_head(row: Row) -> ChannelHead:
 
 _COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
   m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.reply_count, m.last_reply_at,
-  m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by"""
+  m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by, m.hlc"""
 
 _LOCK_CHANNELS = """
 select id, app_id, type, last_seq, cv, frozen, deleted_at is not null as deleted
@@ -265,14 +276,17 @@ for no key update skip locked
 _SEND_FACTS = f"""
 select sent.position, member.role, {_COLUMNS}, m.request_hash,
   parent.last_thread_seq as parent_last_seq, parent.parent_id is null as parent_is_top,
-  replied.id as reply_to_found
-from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
-  as sent (position, channel_id, user_id, client_msg_id, parent_id, reply_to_id)
+  replied.id as reply_to_found, taken.id as taken, gone.created_at as deleted_before
+from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[])
+  as sent (position, channel_id, user_id, client_msg_id, parent_id, reply_to_id, message_id)
 left join channel_member member on member.channel_id = sent.channel_id and member.user_id = sent.user_id
 left join message m
   on m.channel_id = sent.channel_id and m.user_id = sent.user_id and m.client_msg_id = sent.client_msg_id
 left join message parent on parent.id = sent.parent_id and parent.channel_id = sent.channel_id
 left join message replied on replied.id = sent.reply_to_id and replied.channel_id = sent.channel_id
+left join message taken on taken.id = sent.message_id
+left join pre_tombstone gone
+  on gone.message_id = sent.message_id and gone.channel_id = sent.channel_id and gone.user_id = sent.user_id
 """
 
 _WRITE_SENDS = """
@@ -290,24 +304,24 @@ with moved as (
 ), written as (
   insert into message (
     id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_ids, created_at, updated_at
+    parent_id, reply_to_id, silent, custom, event_ids, hlc, created_at, updated_at
   )
   select id, channel_id, app_id, user_id, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
-    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], $1, $1
+    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc, $1, $1
   from unnest(
     $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
     $17::bigint[], $18::text[], $19::bytea[], $20::uuid[], $21::uuid[], $22::boolean[], $23::text[],
-    $24::uuid[]
+    $24::uuid[], $25::text[]
   ) as sent (
     id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_id
+    parent_id, reply_to_id, silent, custom, event_id, hlc
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)
 select id, app_id, type, subject, version, channel_id, lane, string_to_array(copies, ' '), body
 from unnest(
-  $25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::bigint[], $30::uuid[], $31::smallint[], $32::text[],
-  $33::bytea[]
+  $26::uuid[], $27::uuid[], $28::text[], $29::text[], $30::bigint[], $31::uuid[], $32::smallint[], $33::text[],
+  $34::bytea[]
 ) as e (id, app_id, type, subject, version, channel_id, lane, copies, body)
 """
 
@@ -323,6 +337,8 @@ where channel.app_id = $1 and channel.id = $2 and channel.deleted_at is null
 """
 
 _FETCH_MESSAGE = f"select {_COLUMNS} from message m where m.channel_id = $1 and m.id = $2"
+
+_FETCH_MESSAGES = f"select {_COLUMNS} from message m where m.id = any($1::uuid[])"
 
 _FETCH_BY_CLIENT_ID = f"""
 select {_COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id = $3
@@ -340,7 +356,8 @@ limit $3
 """
 
 _UPDATE_TEXT = """
-update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5, event_ids = event_ids || $6::uuid
+update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5, event_ids = event_ids || $6::uuid,
+  hlc = $7
 where id = $1
 """
 

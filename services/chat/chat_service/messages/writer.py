@@ -14,19 +14,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 from zlib import crc32
 
 import structlog
 
-from chat_service.errors import ChannelNotFound, OutcomeUnknown, Overloaded
-from chat_service.events.log import Cause, LoggedEvent, channel_event
+from chat_service.errors import OutcomeUnknown, Overloaded
 from chat_service.instruments import ChatInstruments
-from chat_service.messages import store
-from chat_service.messages.rules import Accepted, Decisions, Repeat, Send, Verdict
+from chat_service.messages.batch import write_batch
+from chat_service.messages.rules import Repeat, Send, Verdict
 from chat_service.messages.waiting import SendQueue, Sent, Waiting
-from chatsdk_contracts.ids import ChannelId, MessageId
-from chatsdk_contracts.messages import MessageNew
+from chatsdk_contracts.ids import MessageId
 from chatsdk_contracts.wire import data_json, to_wire_precision
 from chatsdk_runtime.errors import ServiceError, Unavailable
 from chatsdk_runtime.fault_points import FaultPoints
@@ -200,63 +197,25 @@ class WriterLane:
         """One transaction. Settles every caller but those whose channel is busy, which are returned."""
         now = to_wire_precision(datetime.now(UTC))
         async with transaction_on(connection) as tx:
-            channels = await store.lock_channels(tx, list({UUID(one.send.channel_id) for one in batch}))
-            ready = [one for one in batch if one.send.channel_id in channels]
-            absent = [one for one in batch if one.send.channel_id not in channels]
-            existing: set[ChannelId] = set()
-            if absent:
-                existing = await store.existing_channels(
-                    tx, list({UUID(one.send.channel_id) for one in absent})
-                )
-            facts = await store.send_facts(tx, [one.send for one in ready])
-            decisions = Decisions(now)
-            verdicts = [
-                decisions.decide(one.send, channels[one.send.channel_id], fact)
-                for one, fact in zip(ready, facts, strict=True)
-            ]
-            accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
-            if accepted:
-                bodies = {one.message.id: data_json(one.message) for one in accepted}
-                events = [self._event(one, bodies[one.message.id], now) for one in accepted]
-                for one in ready:
+            written = await write_batch(tx, [one.send for one in batch], now=now, epoch=self._epoch)
+            if written.accepted:
+                for one in batch:
                     one.attempted = True
-                await store.write_sends(
-                    tx,
-                    [
-                        channel
-                        for channel in channels.values()
-                        if channel.added or _has_replies(channel.id, accepted)
-                    ],
-                    decisions.threads,
-                    accepted,
-                    events,
-                    now,
-                )
-            else:
-                bodies = {}
-        if accepted:
+        if written.accepted:
             self._faults.reached("write.committed")
             self._wake_relay()
-        for waiting, verdict in zip(ready, verdicts, strict=True):
-            _settle(waiting, verdict, bodies)
-        for waiting in absent:
-            if waiting.send.channel_id not in existing:
-                _refuse(waiting, ChannelNotFound())
-        return [one for one in absent if one.send.channel_id in existing]
-
-    def _event(self, accepted: Accepted, data: bytes, now: datetime) -> LoggedEvent:
-        send, message = accepted.send, accepted.message
-        cause = Cause(send.app_id, now, self._epoch, send.user_id, send.traceparent)
-        return channel_event(MessageNew, cause, message.channel_id, message.cv, data)
+        busy: list[Waiting] = []
+        for waiting, verdict in zip(batch, written.verdicts, strict=True):
+            if verdict is None:
+                busy.append(waiting)
+            else:
+                _settle(waiting, verdict, written.bodies)
+        return busy
 
 
 def _is_outage(failure: Exception) -> bool:
     """Whether waiting helps: the database is away, and not merely refusing a value."""
     return isinstance(failure, DATABASE_AWAY) and not is_bad_argument(failure)
-
-
-def _has_replies(channel_id: ChannelId, accepted: Sequence[Accepted]) -> bool:
-    return any(one.message.channel_id == channel_id for one in accepted)
 
 
 def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:

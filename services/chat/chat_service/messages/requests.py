@@ -1,0 +1,131 @@
+"""Bodies of the message routes, and what a send becomes of one: the same for HTTP, sockets and kept operations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from chat_service.auth.principal import Principal
+from chat_service.events.log import Cause
+from chat_service.messages import rules
+from chat_service.messages.rules import Send
+from chat_service.wire_input import (
+    ClientMadeId,
+    CustomObject,
+    HybridTime,
+    InputUserId,
+    Line,
+    RequestModel,
+    SafeText,
+    uuid_in_path,
+)
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.messages import Attachment
+from chatsdk_runtime.errors import invalid_field
+from chatsdk_runtime.idempotency import IdempotentCall
+
+_LONGEST_TEXT = 10_000
+_MOST_ATTACHMENTS = 30
+
+Text = Annotated[SafeText, Field(max_length=_LONGEST_TEXT)]
+
+
+class AttachmentInput(RequestModel):
+    """Something sent with a message. Sizes in bytes, duration in milliseconds."""
+
+    type: Annotated[Line, Field(min_length=1, max_length=32)]
+    url: Annotated[Line, Field(min_length=1, max_length=2_048)]
+    name: Annotated[SafeText, Field(max_length=255)] | None = None
+    title: Annotated[SafeText, Field(max_length=255)] | None = None
+    mime_type: Annotated[Line, Field(max_length=255)] | None = None
+    size: Annotated[int, Field(ge=0)] | None = None
+    width: Annotated[int, Field(ge=0)] | None = None
+    height: Annotated[int, Field(ge=0)] | None = None
+    duration_ms: Annotated[int, Field(ge=0)] | None = None
+    waveform: Annotated[list[float], Field(max_length=512)] | None = None
+    thumbnail_url: Annotated[Line, Field(max_length=2_048)] | None = None
+    blurhash: Annotated[Line, Field(max_length=255)] | None = None
+    custom: CustomObject = Field(default_factory=dict)
+
+
+class SendMessage(RequestModel):
+    """A message to be sent: text, attachments, or both."""
+
+    text: Text = ""
+    attachments: Annotated[list[AttachmentInput], Field(max_length=_MOST_ATTACHMENTS)] = Field(
+        default_factory=list
+    )
+    id: ClientMadeId | None = None
+    client_msg_id: Annotated[Line, Field(min_length=1, max_length=255)] | None = None
+    parent_id: str | None = None
+    reply_to_id: str | None = None
+    hlc: HybridTime | None = None
+    silent: bool = False
+    custom: CustomObject = Field(default_factory=dict)
+    user_id: InputUserId | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> SendMessage:
+        if not self.text and not self.attachments:
+            message = "text or attachments: at least one is needed"
+            raise ValueError(message)
+        return self
+
+
+class EditMessage(RequestModel):
+    """A new text for a message, and the version that it was made from."""
+
+    text: Text
+    base_version: Annotated[int, Field(ge=1)] | None = None
+    hlc: HybridTime | None = None
+
+
+def send_of(
+    body: SendMessage, caller: Principal, channel_id: ChannelId, cause: Cause, call: IdempotentCall | None
+) -> Send:
+    """The send that a body asks for.
+
+    Raises:
+        InvalidInput: a reference that is no id, or an author that the caller may not name.
+    """
+    asked: dict[str, Any] = body.model_dump(
+        mode="json", exclude={"client_msg_id", "user_id", "id", "hlc"}, exclude_defaults=True
+    )
+    return Send(
+        app_id=caller.app_id,
+        channel_id=channel_id,
+        user_id=_author(caller, body.user_id),
+        client_msg_id=rules.client_id_for(body.client_msg_id or body.id, call),
+        text=body.text,
+        attachments=[Attachment(**one.model_dump()) for one in body.attachments],
+        custom=body.custom,
+        parent_id=_message_reference(body.parent_id, "parentId"),
+        reply_to_id=_message_reference(body.reply_to_id, "replyToId"),
+        silent=body.silent,
+        request_hash=rules.request_hash(asked),
+        traceparent=cause.traceparent,
+        by_server=caller.user_id is None,
+        idempotency=call,
+        message_id=body.id,
+        hlc=rules.clamped_hlc(body.hlc, cause.now),
+    )
+
+
+def _author(caller: Principal, given: UserId | None) -> UserId:
+    if caller.user_id is None:
+        if given is None:
+            raise invalid_field("userId", "missing", "required with an API key: who sends?")
+        return given
+    if given is not None and given != caller.user_id:
+        raise invalid_field("userId", "not_yours", "a user sends as itself; leave userId out")
+    return caller.user_id
+
+
+def _message_reference(text: str | None, path: str) -> MessageId | None:
+    if text is None:
+        return None
+    canonical = uuid_in_path(text)
+    if canonical is None:
+        raise invalid_field(path, "invalid_id", "is not a message id (a UUID)")
+    return MessageId(canonical)

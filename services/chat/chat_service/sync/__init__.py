@@ -1,0 +1,1 @@
+"""What a client missed, and what it did while it was away."""

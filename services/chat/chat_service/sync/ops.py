@@ -1,0 +1,203 @@
+"""Use case of kept operations: apply them in order, each once, its result stored with its effect.
+
+A lane (client, channel) takes its operations by number: one at or below the last is answered with its stored
+result, the next is applied, one beyond it is refused. A refusal is a result as well and lets the lane go on; what
+may be tried again (5xx, 429) stores nothing and stops the lane, so that nothing overtakes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chat_service.auth.principal import Principal
+from chat_service.errors import MessageNotFound, OpOutOfOrder
+from chat_service.events.log import Cause
+from chat_service.messages import actions as messages
+from chat_service.messages.actions import Change
+from chat_service.messages.batch import write_batch
+from chat_service.messages.requests import send_of
+from chat_service.messages.rules import clamped_hlc, forestalled
+from chat_service.messages.store import fetch_message, lock_channel
+from chat_service.sync import op_store
+from chat_service.sync.op_store import LaneKey, StoredResult
+from chat_service.sync.requests import DeleteOp, EditOp, Op, SendOp
+from chatsdk_contracts.ids import ChannelId, MessageId
+from chatsdk_contracts.messages import Message
+from chatsdk_contracts.sync import OpResult
+from chatsdk_contracts.wire import data_json
+from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, Unavailable
+from chatsdk_runtime.postgres import Connection, Pool, Transaction, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Who pushes operations of which lane, and why the events exist."""
+
+    caller: Principal
+    lane: LaneKey
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an operation did: the status of the plain call, and the message concerned."""
+
+    status_code: int
+    message: Message
+
+
+async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
+    """Apply operations, one transaction each, up to the first that may be tried again.
+
+    Raises:
+        OpOutOfOrder: the first one is beyond the lane's next.
+        IdempotencyMismatch: an operation came before with other content.
+        ServiceError: the first one failed in a way that may be tried again.
+    """
+    results: list[OpResult] = []
+    for op in ops:
+        try:
+            async with transaction(pool) as tx:
+                results.append(await _apply(tx, asked, op))
+        except ServiceError:
+            if not results:
+                raise
+            break
+    return results
+
+
+async def _apply(tx: Transaction, asked: Push, op: Op) -> OpResult:
+    """One operation: its stored result, or its effect with the result stored beside it."""
+    now = asked.cause.now
+    last = await op_store.lock_lane(tx, asked.lane, now)
+    fingerprint = _fingerprint(op)
+    stored = await op_store.fetch_result(tx, asked.lane, op.op_id, op.lane_seq)
+    if stored is not None:
+        return await _replayed(tx, asked, op, stored, fingerprint)
+    if op.lane_seq != last + 1:
+        raise OpOutOfOrder(expected=last + 1)
+    try:
+        # A savepoint: what a refused operation had begun to write is undone, its result is not.
+        async with tx.transaction():
+            effect = await _effect(tx, asked, op)
+    except ServiceError as refusal:
+        if refusal.status_code >= 500 or refusal.status_code == 429:
+            raise
+        error = _error_of(refusal)
+        cv = await op_store.channel_version(tx, asked.lane)
+        kept = StoredResult(op.op_id, op.lane_seq, fingerprint, refusal.status_code, _target(op), error, cv)
+        await op_store.store_result(tx, asked.lane, kept, now)
+        return OpResult(
+            op_id=op.op_id,
+            lane_seq=op.lane_seq,
+            status=refusal.status_code,
+            replayed=False,
+            error={**error, **refusal.extra},
+        )
+    cv = await op_store.channel_version(tx, asked.lane)
+    kept = StoredResult(op.op_id, op.lane_seq, fingerprint, effect.status_code, effect.message.id, None, cv)
+    await op_store.store_result(tx, asked.lane, kept, now)
+    return OpResult(
+        op_id=op.op_id,
+        lane_seq=op.lane_seq,
+        status=effect.status_code,
+        replayed=False,
+        message=effect.message,
+    )
+
+
+async def _replayed(
+    tx: Transaction, asked: Push, op: Op, stored: StoredResult, fingerprint: bytes
+) -> OpResult:
+    """The stored result, with the message as it is now."""
+    if stored.fingerprint != fingerprint or stored.lane_seq != op.lane_seq or stored.op_id != op.op_id:
+        raise IdempotencyMismatch(
+            "This operation came before with other content or at another place.",
+            hint="Make a new opId for a new operation; repeat one with the same laneSeq and content.",
+        )
+    message = await _message_now(tx, asked.lane.channel_id, stored.message_id)
+    error = stored.error
+    if error is not None and stored.status_code == 409 and message is not None:
+        error = {**error, "current": message.model_dump(mode="json", by_alias=True)}
+    return OpResult(
+        op_id=op.op_id,
+        lane_seq=op.lane_seq,
+        status=stored.status_code,
+        replayed=True,
+        message=message if error is None else None,
+        error=error,
+    )
+
+
+async def _effect(tx: Transaction, asked: Push, op: Op) -> Effect:
+    match op:
+        case SendOp():
+            return await _send(tx, asked, op)
+        case EditOp():
+            change = _change(asked, op.message_id, op.edit.base_version)
+            hlc = clamped_hlc(op.edit.hlc, asked.cause.now)
+            await messages.edit(tx, change, op.edit.text, hlc=hlc)
+        case DeleteOp():
+            return await _delete(tx, asked, op)
+    message = await _message_now(tx, asked.lane.channel_id, op.message_id)
+    assert message is not None, "edited in this transaction"
+    return Effect(200, message)
+
+
+async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
+    # The batch passes over a channel that somebody holds; an operation waits for it.
+    await lock_channel(tx, asked.lane.app_id, asked.lane.channel_id)
+    wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
+    written = await write_batch(tx, [wanted], now=asked.cause.now, epoch=asked.cause.epoch)
+    [verdict] = written.verdicts
+    if isinstance(verdict, ServiceError):
+        raise verdict
+    if verdict is None:
+        raise Unavailable("The channel is busy.", headers={"Retry-After": "1"})
+    return Effect(201 if written.accepted else 200, verdict.message)
+
+
+async def _delete(tx: Transaction, asked: Push, op: DeleteOp) -> Effect:
+    try:
+        await messages.delete(tx, _change(asked, op.message_id, op.base_version))
+    except MessageNotFound:
+        standing = await messages.require_readable(tx, asked.caller, asked.lane.channel_id)
+        await op_store.write_pre_tombstone(tx, asked.lane, op.message_id, asked.cause.now)
+        lane, now = asked.lane, asked.cause.now
+        gone = forestalled(lane.channel_id, lane.user_id, op.message_id, cv=standing.cv, deleted_at=now)
+        return Effect(200, gone)
+    message = await _message_now(tx, asked.lane.channel_id, op.message_id)
+    assert message is not None, "deleted in this transaction, and its tombstone stays"
+    return Effect(200, message)
+
+
+def _change(asked: Push, message_id: MessageId, base_version: int | None) -> Change:
+    return Change(asked.caller, asked.lane.channel_id, message_id, base_version, asked.cause)
+
+
+async def _message_now(
+    connection: Connection, channel_id: ChannelId, message_id: MessageId | None
+) -> Message | None:
+    return None if message_id is None else await fetch_message(connection, channel_id, message_id)
+
+
+def _target(op: Op) -> MessageId | None:
+    return op.message.id if isinstance(op, SendOp) else op.message_id
+
+
+def _fingerprint(op: Op) -> bytes:
+    return hashlib.sha256(data_json(op)).digest()
+
+
+def _error_of(refusal: ServiceError) -> dict[str, object]:
+    """The error object as the plain call gives it, without what it shows of a message."""
+    error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
+    if refusal.hint is not None:
+        error["hint"] = refusal.hint
+    if refusal.details:
+        error["details"] = [
+            {"path": one.path, "code": one.code, "message": one.message} for one in refusal.details
+        ]
+    return error
