@@ -22,6 +22,13 @@ from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.writer import MessageWriter
+from chat_service.realtime.api import router as realtime_router
+from chat_service.realtime.connection import SocketLimits
+from chat_service.realtime.consumers import RealtimeConsumer
+from chat_service.realtime.following import Following
+from chat_service.realtime.heartbeat import SocketHeartbeat
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.sync.api import router as sync_router
@@ -51,6 +58,7 @@ _ROUTERS = (
     auth_router,
     apps_router,
     sync_router,
+    realtime_router,
     discovery.router,
 )
 
@@ -176,6 +184,7 @@ class _Service:
             writer=writer,
         )
         public.state.resources = resources
+        public.state.realtime = self._start_realtime(keyring)
         if self.operations is not None:
             self.operations.state.resources = resources
         loops.start("relay-lead", relay.lead)
@@ -190,6 +199,30 @@ class _Service:
         finally:
             await loops.stop()
             await _resign(relay)
+
+    def _start_realtime(self, keyring: Keyring) -> Realtime:
+        """The hub of this replica's sockets, with what feeds it."""
+        settings, loops, instruments = self._settings, self._health.loops, self._instruments.realtime
+        hub = Hub(self._pool, instruments)
+        following = Following(hub, self._pool, keyring)
+        consumer = RealtimeConsumer(settings.rabbitmq_url.get_secret_value(), hub)
+        hub.binder = consumer
+        beat = SocketHeartbeat(hub, following, self._pool, interval_s=settings.heartbeat_interval_s)
+        loops.start("realtime", consumer.run)
+        loops.start("realtime-heartbeat", beat.run)
+
+        async def drain() -> None:
+            await hub.drain(spread_ms=settings.reconnect_spread_ms)
+
+        self._health.before_drain = drain
+        return Realtime(
+            hub,
+            following,
+            SocketLimits(),
+            settings.heartbeat_interval_s,
+            settings.sockets_per_user,
+            instruments.closes,
+        )
 
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""

@@ -49,7 +49,7 @@ def cause_of(request: Request, app_id: AppId, actor_id: UserId | None, now: date
         now=now,
         epoch=resources_of(request).epoch,
         actor_id=actor_id,
-        traceparent=traceparent(request) or _new_traceparent(),
+        traceparent=traceparent(request) or new_traceparent(),
     )
 
 
@@ -58,6 +58,7 @@ def utc_now() -> datetime:
     return to_wire_precision(datetime.now(UTC))
 
 
-def _new_traceparent() -> str:
+def new_traceparent() -> str:
+    """A trace that starts here (W3C trace context), marked to be recorded."""
     chance = os.urandom(24).hex()
     return f"00-{chance[:32]}-{chance[32:]}-01"

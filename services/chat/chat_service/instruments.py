@@ -55,3 +55,34 @@ class ChatInstruments:
             "1 while the relay has a connection to the broker.",
             registry=registry,
         )
+        self.realtime = RealtimeInstruments(registry)
+
+
+class RealtimeInstruments:
+    """The series of sockets."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sockets = Gauge(
+            "chatsdk_websocket_connections", "Sockets connected to this replica.", registry=registry
+        )
+        self.subscriptions = Gauge(
+            "chatsdk_websocket_subscriptions",
+            "Topics followed, over all sockets of this replica.",
+            registry=registry,
+        )
+        self.frames = Counter(
+            "chatsdk_websocket_messages_published_total",
+            "Events given to sockets, one for each socket.",
+            registry=registry,
+        )
+        self.gaps = Counter(
+            "chatsdk_websocket_gaps_filled_total",
+            "Times that a topic was filled from the log because the broker had not brought everything.",
+            registry=registry,
+        )
+        self.closes = Counter(
+            "chatsdk_websocket_closes_total",
+            "Sockets that ended, by close code.",
+            ["code"],
+            registry=registry,
+        )

@@ -90,6 +90,24 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_LANE_LEASE_S",
         description="Seconds without renewal after which another replica takes a lane over.",
     )
+    heartbeat_interval_s: float = Field(
+        25.0,
+        gt=0,
+        validation_alias="CHAT_HEARTBEAT_INTERVAL_S",
+        description="How often sockets are told how far their channels are, and lost events are looked for.",
+    )
+    sockets_per_user: int = Field(
+        50,
+        ge=1,
+        validation_alias="CHAT_SOCKETS_PER_USER",
+        description="Sockets that one user may have on one replica; more are closed with 4429.",
+    )
+    reconnect_spread_ms: int = Field(
+        5_000,
+        ge=0,
+        validation_alias="CHAT_RECONNECT_SPREAD_MS",
+        description="Over how many milliseconds clients are asked to come back when a replica stops.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

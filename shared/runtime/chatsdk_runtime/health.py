@@ -42,6 +42,8 @@ class Health:
     ready_checks: Mapping[str, Check] = field(default_factory=dict)
     detail_checks: Mapping[str, Check] = field(default_factory=dict)
     before_scrape: Callable[[], Awaitable[None]] | None = None
+    # Tells long-lived connections that the process is about to stop, before the server ends them.
+    before_drain: Callable[[], Awaitable[None]] | None = None
     started: bool = False
     listening: bool = True
     draining: bool = False

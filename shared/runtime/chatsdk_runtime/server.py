@@ -82,6 +82,8 @@ async def serve(
     health.draining = True
     failed = health.loops.failed.is_set() or not stop.is_set()
     log.info("draining", failed=failed)
+    if health.before_drain is not None:
+        await health.before_drain()
     main.should_exit = True
     # A start that still waits for its database does not hear of it: it gets the drain time, no more.
     await asyncio.wait({main_task}, timeout=drain_timeout_s + _SHUTDOWN_S)

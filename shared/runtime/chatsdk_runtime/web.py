@@ -139,19 +139,25 @@ def _sentence(error: Mapping[str, Any]) -> str:
     return message.removeprefix("Value error, ")
 
 
-def error_response(error: ServiceError, scope: Scope) -> Response:
+def error_object(error: ServiceError, request_id: str) -> dict[str, Any]:
     """The contract's error object."""
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.hint is not None:
         body["hint"] = error.hint
-    body["requestId"] = scope["state"]["request_id"]
+    body["requestId"] = request_id
     if error.details:
         body["details"] = [
             {"path": problem.path, "code": problem.code, "message": problem.message}
             for problem in error.details
         ]
     body.update(error.extra)
+    return body
+
+
+def error_response(error: ServiceError, scope: Scope) -> Response:
+    """The answer that refuses a request."""
     scope["state"]["error_code"] = error.code
+    body = error_object(error, scope["state"]["request_id"])
     return json_response({"error": body}, error.status_code, error.headers)
 
 

@@ -11,15 +11,15 @@ from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, resources_of, utc_now
 from chat_service.errors import ChannelNotFound
 from chat_service.sync import actions, cursor, ops
-from chat_service.sync.actions import CaughtUp, Reader
+from chat_service.sync.actions import Reader
 from chat_service.sync.op_store import LaneKey
 from chat_service.sync.ops import Push
+from chat_service.sync.pages import page_of
 from chat_service.sync.requests import PushOps
 from chat_service.wire_input import channel_id_in_path
-from chatsdk_contracts.ids import AppId, UserId
-from chatsdk_contracts.sync import OpsAnswer, SyncPage
+from chatsdk_contracts.ids import UserId
+from chatsdk_contracts.sync import OpsAnswer
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.errors import BadRequest
 from chatsdk_runtime.postgres import snapshot
 from chatsdk_runtime.web import RawJson
@@ -82,19 +82,3 @@ def own_id(caller: Principal) -> UserId:
     """The user that a user's token names."""
     assert caller.user_id is not None, "CurrentUser is a user"
     return caller.user_id
-
-
-def page_of(caught: CaughtUp, keyring: Keyring, app_id: AppId, user_id: UserId) -> SyncPage:
-    """What was read as it goes out."""
-    return SyncPage(
-        changes=list(caught.changes),
-        states=list(caught.states),
-        acks=list(caught.acks),
-        reset=caught.filled.reset,
-        left=caught.filled.left,
-        user=caught.user,
-        cursor=cursor.encode(caught.cursor, keyring, app_id, user_id),
-        remaining=caught.filled.remaining,
-        has_more=caught.filled.has_more,
-        epoch=caught.cursor.epoch,
-    )

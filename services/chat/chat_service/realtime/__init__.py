@@ -1,0 +1,1 @@
+"""Sockets: every event to whoever is subscribed, in order, without a hole."""

@@ -1,0 +1,227 @@
+"""One client's conversation: connect, then frames, each answered; ends with a code that says why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+import structlog
+from prometheus_client import Counter
+from pydantic import ValidationError
+
+from chat_service.auth.principal import Principal
+from chat_service.doors import new_traceparent, utc_now
+from chat_service.events.log import Cause
+from chat_service.messages import actions as messages
+from chat_service.messages.requests import send_of
+from chat_service.realtime import protocol
+from chat_service.realtime.connection import Connection, SendText, SocketLimits
+from chat_service.realtime.following import Following
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.protocol import (
+    ClientFrame,
+    Close,
+    Connect,
+    Ping,
+    SendFrame,
+    Subscribe,
+    Unsubscribe,
+    frame,
+)
+from chat_service.resources import Resources
+from chat_service.wire_input import channel_id_in_path
+from chatsdk_contracts.envelope import subject_of
+from chatsdk_contracts.ids import new_id
+from chatsdk_runtime.errors import InvalidInput, NotFound, ServiceError, Unavailable
+from chatsdk_runtime.ids import new_request_id
+from chatsdk_runtime.postgres import DATABASE_AWAY
+from chatsdk_runtime.web import error_object, field_problems
+
+log = structlog.get_logger()
+
+_SENDS_AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Realtime:
+    """What all sockets of a replica share."""
+
+    hub: Hub
+    following: Following
+    limits: SocketLimits
+    heartbeat_s: float
+    most_per_user: int
+    closes: Counter
+
+
+class Session:
+    """A socket that has been accepted."""
+
+    def __init__(self, realtime: Realtime, resources: Resources, send: SendText) -> None:
+        self._realtime = realtime
+        self._resources = resources
+        self._send = send
+        self._principal: Principal | None = None
+        self._slots = asyncio.Semaphore(_SENDS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connection: Connection | None = None
+
+    async def connect(self, text: str, token: str | None) -> Connection | Close:
+        """The first frame: who is it? Returns the connection, or why there is none. `token`: from the request's head."""
+        try:
+            asked = protocol.read(text)
+        except ValidationError as invalid:
+            await self._send(_invalid(protocol.request_id_of(text), invalid))
+            return Close.BAD_FRAME
+        if not isinstance(asked, Connect):
+            await self._send(frame("goodbye", reason="the first frame must be of type connect"))
+            return Close.BAD_FRAME
+        credential = asked.token or token
+        principal = None if credential is None else await self._resources.tokens.verify_token(credential)
+        if principal is None or principal.user_id is None or credential is None:
+            await self._send(frame("goodbye", reason="token_invalid"))
+            return Close.UNAUTHORIZED
+        hub = self._realtime.hub
+        if len(hub.connections_of(principal.app_id, principal.user_id)) >= self._realtime.most_per_user:
+            await self._send(frame("goodbye", reason="too_many_sockets"))
+            return Close.TOO_MANY
+        connection = Connection(
+            self._send,
+            connection_id=new_id(),
+            app_id=principal.app_id,
+            user_id=principal.user_id,
+            client_id=asked.client_id,
+            expires_at=_expiry(credential),
+            limits=self._realtime.limits,
+        )
+        self._principal, self.connection = principal, connection
+        hub.add(connection)
+        return connection
+
+    async def begin(self, text: str) -> None:
+        """Answer the first frame, and bring the client up to date if it follows everything."""
+        asked, connection = protocol.read(text), self._connected
+        assert isinstance(asked, Connect)
+        connection.offer(
+            frame(
+                "connected",
+                id=asked.id,
+                connectionId=connection.id,
+                userId=connection.user_id,
+                heartbeatS=self._realtime.heartbeat_s,
+                epoch=self._resources.epoch,
+            )
+        )
+        cursor = None
+        if asked.cursor is not None:
+            cursor = self._realtime.following.cursor_of(connection, asked.cursor)
+            if cursor is None:
+                refusal = InvalidInput(
+                    "The cursor is not one of this user's.", hint="Connect without a cursor."
+                )
+                connection.offer(_refused(asked.id, refusal))
+        if asked.cursor is not None or asked.channels == "all":
+            await self._realtime.following.follow_all(connection, cursor)
+
+    async def take(self, text: str) -> None:
+        """Any later frame."""
+        connection = self._connected
+        try:
+            asked = protocol.read(text)
+        except ValidationError as invalid:
+            connection.offer(_invalid(protocol.request_id_of(text), invalid))
+            return
+        try:
+            await self._answer(asked)
+        except ServiceError as refusal:
+            connection.offer(_refused(asked.id, refusal))
+        except DATABASE_AWAY as outage:
+            log.warning("socket_request_failed", error=f"{type(outage).__name__}: {outage}")
+            connection.offer(_refused(asked.id, Unavailable("The database cannot be reached right now.")))
+
+    async def _answer(self, asked: ClientFrame) -> None:
+        connection = self._connected
+        match asked:
+            case Ping():
+                connection.offer(frame("pong", id=asked.id))
+            case SendFrame():
+                await self._slots.acquire()
+                task = asyncio.create_task(self._send_message(asked), name="socket-send")
+                self._tasks.add(task)
+                task.add_done_callback(self._sent)
+            case Subscribe():
+                await self._realtime.following.subscribe(connection, asked.channels, asked.id)
+            case Unsubscribe():
+                for channel_id in asked.channels:
+                    self._realtime.hub.unfollow(connection, subject_of("channels", channel_id))
+                connection.offer(frame("unsubscribed", id=asked.id, channels=list(asked.channels)))
+            case Connect():
+                connection.offer(_refused(asked.id, InvalidInput("This socket is connected already.")))
+
+    async def _send_message(self, asked: SendFrame) -> None:
+        connection, principal = self._connected, self._principal
+        assert principal is not None, "connected"
+        cause = Cause(
+            principal.app_id, utc_now(), self._resources.epoch, principal.user_id, new_traceparent()
+        )
+        try:
+            channel_id = channel_id_in_path(asked.channel_id)
+            if channel_id is None:
+                raise NotFound("No such channel.")
+            wanted = send_of(asked.message, principal, channel_id, cause, None)
+            answer = await messages.send(self._resources, wanted)
+        except ServiceError as refusal:
+            connection.offer(_refused(asked.id, refusal))
+            return
+        except DATABASE_AWAY as outage:
+            log.warning("socket_send_failed", error=f"{type(outage).__name__}: {outage}")
+            connection.offer(_refused(asked.id, Unavailable("The database cannot be reached right now.")))
+            return
+        connection.offer(protocol.result_frame(asked.id, answer.status_code, answer.body))
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def end(self) -> None:
+        """The socket is gone: what it had sent is still written, nothing is told to it any more."""
+        if self.connection is None:
+            return
+        self._realtime.hub.remove(self.connection)
+        self.connection.close(Close.NOT_CONNECTED)
+
+    @property
+    def _connected(self) -> Connection:
+        assert self.connection is not None, "after connect"
+        return self.connection
+
+
+def closed_line(connection: Connection, code: int) -> Mapping[str, Any]:
+    """What the log says of a socket that ended."""
+    return {
+        "app_id": connection.app_id,
+        "user_id": connection.user_id,
+        "connection_id": connection.id,
+        "code": code,
+        "frames": connection.sent,
+        "duration_s": round(time.monotonic() - connection.started_s, 1),
+    }
+
+
+def _expiry(token: str) -> float:
+    """When a verified token ends, in seconds since 1970."""
+    return float(jwt.decode(token, options={"verify_signature": False})["exp"])
+
+
+def _refused(request: int | None, refusal: ServiceError) -> str:
+    return protocol.error_frame(request, refusal.status_code, error_object(refusal, new_request_id()))
+
+
+def _invalid(request: int | None, invalid: ValidationError) -> str:
+    problems = field_problems(invalid.errors(include_url=False))
+    message = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:3])
+    return _refused(request, InvalidInput(message, details=problems))

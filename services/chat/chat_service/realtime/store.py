@@ -1,0 +1,118 @@
+"""SQL of realtime: how far topics are, what they went through, and who may follow what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from chatsdk_contracts.ids import AppId, ChannelId, UserId
+from chatsdk_runtime.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedVersion:
+    """An event as the log has it; `pos` is None while it has no position."""
+
+    version: int
+    type: str
+    lane: int
+    pos: int | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UserHead:
+    """How far a user's own topic is, and what only the user sees."""
+
+    version: int
+    state_version: int
+
+
+async def channel_heads(connection: Connection, channels: Sequence[ChannelId]) -> dict[ChannelId, int]:
+    """The version of each channel."""
+    rows = await connection.fetch(
+        "select id, cv from channel where id = any($1::uuid[])", [UUID(one) for one in channels]
+    )
+    return {ChannelId(str(row["id"])): row["cv"] for row in rows}
+
+
+async def user_heads(
+    connection: Connection, users: Sequence[tuple[AppId, UserId]]
+) -> dict[tuple[AppId, UserId], UserHead]:
+    """The versions of each user."""
+    rows = await connection.fetch(_USER_HEADS, [UUID(app) for app, _ in users], [user for _, user in users])
+    return {
+        (AppId(str(row["app_id"])), row["id"]): UserHead(row["version"], row["state_version"]) for row in rows
+    }
+
+
+async def channels_of(connection: Connection, app_id: AppId, user_id: UserId) -> list[ChannelId]:
+    """The channels that a user is in."""
+    rows = await connection.fetch(_CHANNELS_OF, UUID(app_id), user_id)
+    return [ChannelId(str(row["channel_id"])) for row in rows]
+
+
+async def allowed(
+    connection: Connection, app_id: AppId, user_id: UserId, channels: Sequence[ChannelId]
+) -> frozenset[ChannelId]:
+    """Which of these channels the user is in."""
+    rows = await connection.fetch(_ALLOWED, UUID(app_id), user_id, [UUID(one) for one in channels])
+    return frozenset(ChannelId(str(row["channel_id"])) for row in rows)
+
+
+async def versions_behind(
+    connection: Connection, subject: str, lane: int, app_id: AppId | None, *, after: int, limit: int
+) -> list[LoggedVersion]:
+    """A subject's events behind a version, oldest first; of more than `limit` the newest.
+
+    They are read from the newest back, so that a long history costs nothing.
+    """
+    rows = await connection.fetch(
+        _VERSIONS_BEHIND, subject, lane, None if app_id is None else UUID(app_id), after, limit
+    )
+    found = [LoggedVersion(row["version"], row["type"], lane, row["lane_pos"], row["body"]) for row in rows]
+    return found[::-1]
+
+
+_USER_HEADS = """
+select u.app_id, u.id, u.version, u.state_version
+from unnest($1::uuid[], $2::text[]) as wanted (app_id, id)
+join app_user u on u.app_id = wanted.app_id and u.id = wanted.id
+"""
+
+_CHANNELS_OF = """
+select m.channel_id
+from channel_member m
+join channel c on c.id = m.channel_id
+where m.app_id = $1 and m.user_id = $2 and c.deleted_at is null
+"""
+
+_ALLOWED = """
+select m.channel_id
+from channel_member m
+join channel c on c.id = m.channel_id
+where m.app_id = $1 and m.user_id = $2 and m.channel_id = any($3::uuid[]) and c.deleted_at is null
+"""
+
+# A user id is unique within its app only; a channel's subject needs no app.
+_VERSIONS_BEHIND = """
+select version, type, lane_pos, body
+from (
+  (
+    select version, type, lane_pos, body
+    from event
+    where subject = $1 and lane_pos is not null and version is not null and ($3::uuid is null or app_id = $3)
+    order by lane_pos desc
+    limit $5
+  )
+  union all
+  select version, type, lane_pos, body
+  from event
+  where lane = $2 and subject = $1 and lane_pos is null and version is not null
+    and ($3::uuid is null or app_id = $3)
+) e
+where version > $4
+order by version desc
+limit $5
+"""

@@ -1,0 +1,108 @@
+"""One topic of this replica: how far it was forwarded, and to whom. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chat_service.realtime.connection import Connection
+from chat_service.realtime.protocol import covered_frame, event_frame
+from chat_service.realtime.rules import is_for_topic, topic_key
+from chatsdk_contracts.ids import AppId
+from chatsdk_contracts.topology import bucket_of, lane_of
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEvent:
+    """An event on its way to sockets. `frame` is shared by all of them; `pos` is None before it is numbered."""
+
+    version: int
+    type: str
+    lane: int
+    pos: int | None
+    frame: str
+
+
+@dataclass(slots=True, eq=False)
+class Joining:
+    """A client that is being brought up to date: what happens meanwhile waits here."""
+
+    connection: Connection
+    begun: int
+    waiting: list[TopicEvent] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """A channel or user that somebody here follows. `seen` is the newest version that was heard of."""
+
+    app_id: AppId
+    subject: str
+    version: int = 0
+    seen: int = 0
+    is_filling: bool = False
+    followers: dict[Connection, None] = field(default_factory=dict)
+    joining: list[Joining] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return topic_key(self.app_id, self.subject)
+
+    @property
+    def id(self) -> str:
+        """The id of its channel or user."""
+        return self.subject.partition("/")[2]
+
+    @property
+    def bucket(self) -> int:
+        """The bucket by which the broker sends us its events."""
+        return bucket_of(self.id)
+
+    @property
+    def lane(self) -> int:
+        """The lane of the log that its events are in."""
+        return lane_of(self.subject)
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether it is a channel's, and not a user's."""
+        return self.subject.startswith("channels/")
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody here needs it."""
+        return bool(self.followers or self.joining)
+
+    def event(self, version: int, event_type: str, pos: int | None, body: bytes) -> TopicEvent:
+        """A logged event as this topic's followers get it."""
+        if is_for_topic(event_type, self.subject):
+            frame = event_frame(body)
+        elif self.is_channel:
+            frame = covered_frame(self.id, version)
+        else:
+            frame = ""
+        return TopicEvent(version, event_type, self.lane, pos, frame)
+
+    def forward(self, event: TopicEvent) -> int:
+        """Give the next event to every follower; returns to how many."""
+        self.version = event.version
+        self.seen = max(self.seen, event.version)
+        for one in self.joining:
+            one.waiting.append(event)
+        return self.tell(event.frame)
+
+    def tell(self, frame: str) -> int:
+        """Give a frame to every follower."""
+        if not frame:
+            return 0
+        for connection in self.followers:
+            connection.offer(frame)
+        return len(self.followers)
+
+    def reset(self, version: int, frame: str) -> None:
+        """Go on from a version without what lies before it; the followers are told to load anew."""
+        self.version = version
+        self.seen = max(self.seen, version)
+        for one in self.joining:
+            one.connection.offer(frame)
+        self.tell(frame)
