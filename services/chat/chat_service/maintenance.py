@@ -1,4 +1,4 @@
-"""What has to be done now and then: partitions made ahead, old ones dropped, forgotten idempotency keys deleted."""
+"""What has to be done now and then: partitions made ahead, old ones dropped, what has had its time deleted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import structlog
 
 from chat_service.events import store
+from chat_service.messages.detail_store import forget_expired_content
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days, retention_turn
@@ -29,6 +30,8 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
             await ensure_partitions(tx, PARTITIONED, today=today)
         async with reading(pool) as connection:
             await forget_expired(connection)
+            while await forget_expired_content(connection, datetime.now(UTC)):
+                heartbeat.beat()
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))

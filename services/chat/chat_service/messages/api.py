@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
 
 from chat_service.auth.credentials import CurrentCaller
-from chat_service.auth.principal import Principal
-from chat_service.doors import cause_of, mutate, resources_of, utc_now
-from chat_service.errors import ChannelNotFound, MessageNotFound
-from chat_service.messages import actions, rules
-from chat_service.messages.actions import Change, Page
+from chat_service.doors import (
+    acting_user,
+    cause_of,
+    mutate,
+    require_channel_id,
+    require_message_id,
+    resources_of,
+    utc_now,
+)
+from chat_service.messages import actions, removal, rules
+from chat_service.messages.actions import Page
+from chat_service.messages.requests import change_of
 from chat_service.messages.rules import Send
+from chat_service.messages.shelf import Shelf
 from chat_service.wire_input import (
     CustomObject,
     InputUserId,
     Line,
     RequestModel,
     SafeText,
-    channel_id_in_path,
     uuid_in_path,
 )
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import MessageId
 from chatsdk_contracts.messages import Attachment
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
@@ -67,6 +75,7 @@ class SendMessage(RequestModel):
     parent_id: str | None = None
     reply_to_id: str | None = None
     silent: bool = False
+    type: Literal["regular", "system"] = "regular"
     custom: CustomObject = Field(default_factory=dict)
     user_id: InputUserId | None = None
 
@@ -99,8 +108,8 @@ async def send_message(
     )
     wanted = Send(
         app_id=caller.app_id,
-        channel_id=_channel_id(channel_id),
-        user_id=_author(caller, body.user_id),
+        channel_id=require_channel_id(channel_id),
+        user_id=acting_user(caller, body.user_id),
         client_msg_id=rules.client_id_for(body.client_msg_id, call),
         text=body.text,
         attachments=[Attachment(**one.model_dump()) for one in body.attachments],
@@ -112,6 +121,7 @@ async def send_message(
         traceparent=cause.traceparent,
         by_server=caller.user_id is None,
         idempotency=call,
+        type=body.type,
     )
     answer = await actions.send(resources_of(request), wanted)
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
@@ -130,7 +140,7 @@ async def list_messages(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Response:
     """A page of the timeline, ascending; without a place, its end."""
-    channel = _channel_id(channel_id)
+    channel = require_channel_id(channel_id)
     given = [name for name in (since_seq, before, after, cursor) if name is not None]
     if len(given) > 1:
         raise BadRequest("Give one of since_seq, before, after and cursor.")
@@ -141,7 +151,7 @@ async def list_messages(
         elif after is not None or before is not None:
             # The caller's right to read comes first: a message's place is told to members only.
             await actions.require_readable(connection, caller, channel)
-            message_id = _message_id(after or before or "")
+            message_id = require_message_id(after or before or "")
             seq = await actions.seq_of(connection, channel, message_id)
             page = Page(seq, None, limit) if after is not None else Page(None, seq, limit)
         return _answered(await actions.list_messages(connection, caller, channel, page))
@@ -152,7 +162,9 @@ async def get_message(request: Request, channel_id: str, message_id: str, caller
     """One message, or its tombstone."""
     async with reading(resources_of(request).pool) as connection:
         return _answered(
-            await actions.get_message(connection, caller, _channel_id(channel_id), _message_id(message_id))
+            await actions.get_message(
+                connection, caller, require_channel_id(channel_id), require_message_id(message_id)
+            )
         )
 
 
@@ -162,12 +174,12 @@ async def edit_message(
 ) -> Response:
     """Write a new text; with a base version that is not the present one 409 and the current message."""
     base_version = body.base_version if body.base_version is not None else _if_match(request)
-    change = _change(request, caller, channel_id, message_id, base_version)
+    change = change_of(request, caller, channel_id, message_id, base_version)
 
     async def effect(tx: Transaction) -> Answer:
         return await actions.edit(tx, change, body.text)
 
-    return await mutate(request, caller.scope, effect)
+    return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 
 
 @router.delete("/{message_id}")
@@ -177,50 +189,22 @@ async def delete_message(
     message_id: str,
     caller: CurrentCaller,
     base_version: Annotated[int | None, Query(alias="baseVersion", ge=1)] = None,
+    hard: Annotated[bool, Query(description="Purge it: nothing of it can be restored.")] = False,
 ) -> Response:
     """Leave a tombstone, which is the answer."""
     base = base_version if base_version is not None else _if_match(request)
-    change = _change(request, caller, channel_id, message_id, base)
+    change = change_of(request, caller, channel_id, message_id, base)
+
+    shelf = Shelf.of(resources_of(request))
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.delete(tx, change)
+        return await (removal.purge(tx, change) if hard else removal.delete(tx, change, shelf))
 
-    return await mutate(request, caller.scope, effect)
-
-
-def _change(
-    request: Request, caller: Principal, channel_id: str, message_id: str, base_version: int | None
-) -> Change:
-    cause = cause_of(request, AppId(caller.app_id), caller.user_id, utc_now())
-    return Change(caller, _channel_id(channel_id), _message_id(message_id), base_version, cause)
+    return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 
 
 def _answered(answer: Answer) -> Response:
     return RawJson(answer.body, answer.status_code)
-
-
-def _author(caller: Principal, given: UserId | None) -> UserId:
-    if caller.user_id is None:
-        if given is None:
-            raise invalid_field("userId", "missing", "required with an API key: who sends?")
-        return given
-    if given is not None and given != caller.user_id:
-        raise invalid_field("userId", "not_yours", "a user sends as itself; leave userId out")
-    return caller.user_id
-
-
-def _channel_id(text: str) -> ChannelId:
-    channel_id = channel_id_in_path(text)
-    if channel_id is None:
-        raise ChannelNotFound
-    return channel_id
-
-
-def _message_id(text: str) -> MessageId:
-    canonical = uuid_in_path(text)
-    if canonical is None:
-        raise MessageNotFound
-    return MessageId(canonical)
 
 
 def _message_reference(text: str | None, path: str) -> MessageId | None:

@@ -1,4 +1,6 @@
-"""The batched writer: all sends that wait now, in one transaction of three statements.
+"""The batched writer: all sends and reactions that wait now, in one transaction.
+
+Three statements for the sends, and two more, in the second phase of the same transaction, if there are reactions.
 
 No timer: a writer takes what waits when its connection is free, so that a lone send is written at once and a
 crowd shares a commit. Writers split the channels by hash, each with a connection of its own. Nothing that
@@ -13,25 +15,37 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 from zlib import crc32
 
 import structlog
+from prometheus_client import Counter
 
-from chat_service.errors import ChannelNotFound, OutcomeUnknown, Overloaded
+from chat_service.errors import ChannelNotFound, OutcomeUnknown, Overloaded, ReactionNotFound
 from chat_service.events.log import Cause, LoggedEvent, channel_event
 from chat_service.instruments import ChatInstruments
 from chat_service.messages import store
-from chat_service.messages.rules import Accepted, Decisions, Repeat, Send, Verdict
-from chat_service.messages.waiting import SendQueue, Sent, Waiting
+from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, Send, Verdict
+from chat_service.messages.waiting import Sent, Waiting, WaitingReaction, WaitingSend, WriteQueue
+from chat_service.reactions import actions as reactions
+from chat_service.reactions.rules import Reacted, Reacting
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import MessageNew
 from chatsdk_contracts.wire import data_json, to_wire_precision
 from chatsdk_runtime.errors import ServiceError, Unavailable
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, connect, is_bad_argument, transaction_on
+from chatsdk_runtime.postgres import (
+    DATABASE_AWAY,
+    Connection,
+    Transaction,
+    connect,
+    is_bad_argument,
+    transaction_on,
+)
 
 log = structlog.get_logger()
 
@@ -43,8 +57,11 @@ _BUSY_PAUSE_S = 0.002
 _BY_KEY_ONLY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 
+Outcome = TypeVar("Outcome")
+
+
 class MessageWriter:
-    """The doors' side: put a send into its writer's queue and wait for what comes of it."""
+    """The doors' side: put a send or a reaction into its writer's queue and wait for what comes of it."""
 
     def __init__(
         self,
@@ -61,7 +78,7 @@ class MessageWriter:
         self.lanes = [
             WriterLane(
                 direct_url,
-                queue=SendQueue(queue_limit),
+                queue=WriteQueue(queue_limit),
                 epoch=epoch,
                 wake_relay=wake_relay,
                 instruments=instruments,
@@ -76,30 +93,56 @@ class MessageWriter:
         Raises:
             ServiceError: refused; or 503 `overloaded`, `unavailable`, `outcome_unknown`.
         """
-        lane = self.lanes[crc32(send.channel_id.encode()) % len(self.lanes)]
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(send, loop.create_future(), time.monotonic() + BUSY_LIMIT_S)
+        waiting = WaitingSend(send, asyncio.get_running_loop().create_future(), _deadline_s())
+        counter = self._instruments.sends
+        sent = await self._outcome(waiting, waiting.outcome, counter)
+        counter.labels("repeat" if sent.duplicate else "stored").inc()
+        return sent
+
+    async def react(self, reacting: Reacting) -> Reacted:
+        """Write one reaction, likewise.
+
+        Raises:
+            ServiceError: as for sends.
+        """
+        waiting = WaitingReaction(reacting, asyncio.get_running_loop().create_future(), _deadline_s())
+        counter = self._instruments.reactions
+        reacted = await self._outcome(waiting, waiting.outcome, counter)
+        counter.labels("stored" if reacted.changed else "repeat").inc()
+        return reacted
+
+    async def _outcome(self, waiting: Waiting, outcome: asyncio.Future[Outcome], counter: Counter) -> Outcome:
+        lane = self.lanes[crc32(waiting.wanted.channel_id.encode()) % len(self.lanes)]
         lane.put(waiting)
         # A timer and no `asyncio.timeout`: the same end at a third of the cost, and every send pays it.
-        limit = loop.call_later(OUTAGE_LIMIT_S, _give_up, waiting)
+        limit = asyncio.get_running_loop().call_later(OUTAGE_LIMIT_S, _give_up, waiting)
         try:
-            sent = await waiting.outcome
+            return await outcome
         except TimeoutError:
-            self._instruments.sends.labels("timeout").inc()
+            counter.labels("timeout").inc()
             if waiting.attempted:
                 raise OutcomeUnknown from None
             raise Unavailable(
-                "The database cannot be reached right now; the message was not stored.",
+                "The database cannot be reached right now; nothing was stored.",
                 hint="Send the same request again in a moment.",
                 headers={"Retry-After": "1"},
             ) from None
         except ServiceError as refusal:
-            self._instruments.sends.labels("refused" if refusal.status_code < 500 else "failed").inc()
+            counter.labels("refused" if refusal.status_code < 500 else "failed").inc()
             raise
         finally:
             limit.cancel()
-        self._instruments.sends.labels("repeat" if sent.duplicate else "stored").inc()
-        return sent
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenSends:
+    """What a batch's sends came to, and the JSON of the new messages among them."""
+
+    verdicts: Sequence[Verdict]
+    bodies: Mapping[MessageId, bytes]
+
+
+_NOTHING_SENT = _WrittenSends((), {})
 
 
 class WriterLane:
@@ -109,7 +152,7 @@ class WriterLane:
         self,
         direct_url: str,
         *,
-        queue: SendQueue,
+        queue: WriteQueue,
         epoch: int,
         wake_relay: Callable[[], None],
         instruments: ChatInstruments,
@@ -124,7 +167,7 @@ class WriterLane:
         self._arrived = asyncio.Event()
 
     def put(self, waiting: Waiting) -> None:
-        """Take a send in.
+        """Take a send or a reaction in.
 
         Raises:
             Overloaded: too many wait already.
@@ -183,8 +226,8 @@ class WriterLane:
                 if _is_outage(failure):
                     self._queue.put_back(one for one in batch[position:] if not one.outcome.done())
                     raise
-                log.exception("send_failed", channel_id=waiting.send.channel_id)
-                _refuse(waiting, ServiceError("The message could not be stored."))
+                log.exception("write_failed", channel_id=waiting.wanted.channel_id)
+                _refuse(waiting, ServiceError("It could not be stored."))
             else:
                 self._wait_for_busy(busy)
 
@@ -200,49 +243,79 @@ class WriterLane:
         """One transaction. Settles every caller but those whose channel is busy, which are returned."""
         now = to_wire_precision(datetime.now(UTC))
         async with transaction_on(connection) as tx:
-            channels = await store.lock_channels(tx, list({UUID(one.send.channel_id) for one in batch}))
-            ready = [one for one in batch if one.send.channel_id in channels]
-            absent = [one for one in batch if one.send.channel_id not in channels]
+            channels = await store.lock_channels(tx, list({UUID(one.wanted.channel_id) for one in batch}))
+            ready = [one for one in batch if one.wanted.channel_id in channels]
+            absent = [one for one in batch if one.wanted.channel_id not in channels]
             existing: set[ChannelId] = set()
             if absent:
                 existing = await store.existing_channels(
-                    tx, list({UUID(one.send.channel_id) for one in absent})
+                    tx, list({UUID(one.wanted.channel_id) for one in absent})
                 )
-            facts = await store.send_facts(tx, [one.send for one in ready])
-            decisions = Decisions(now)
-            verdicts = [
-                decisions.decide(one.send, channels[one.send.channel_id], fact)
-                for one, fact in zip(ready, facts, strict=True)
-            ]
-            accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
-            if accepted:
-                bodies = {one.message.id: data_json(one.message) for one in accepted}
-                events = [self._event(one, bodies[one.message.id], now) for one in accepted]
-                for one in ready:
-                    one.attempted = True
-                await store.write_sends(
-                    tx,
-                    [
-                        channel
-                        for channel in channels.values()
-                        if channel.added or _has_replies(channel.id, accepted)
-                    ],
-                    decisions.threads,
-                    accepted,
-                    events,
-                    now,
-                )
-            else:
-                bodies = {}
-        if accepted:
+            sends = [one for one in ready if isinstance(one, WaitingSend)]
+            reacting = [one for one in ready if isinstance(one, WaitingReaction)]
+            sent = await self._write_sends(tx, channels, sends, now) if sends else _NOTHING_SENT
+            # After the sends, so that a reaction sees what they wrote and its version follows theirs.
+            reacted = await self._write_reactions(tx, channels, reacting, now) if reacting else []
+        if sent.bodies or any(isinstance(one, Reacted) and one.changed for one in reacted):
             self._faults.reached("write.committed")
             self._wake_relay()
-        for waiting, verdict in zip(ready, verdicts, strict=True):
-            _settle(waiting, verdict, bodies)
+        for send, verdict in zip(sends, sent.verdicts, strict=True):
+            _settle(send, verdict, sent.bodies)
+        for reaction, outcome in zip(reacting, reacted, strict=True):
+            _settle_reaction(reaction, outcome)
         for waiting in absent:
-            if waiting.send.channel_id not in existing:
+            if waiting.wanted.channel_id not in existing:
                 _refuse(waiting, ChannelNotFound())
-        return [one for one in absent if one.send.channel_id in existing]
+        return [one for one in absent if one.wanted.channel_id in existing]
+
+    async def _write_sends(
+        self,
+        tx: Transaction,
+        channels: Mapping[ChannelId, ChannelHead],
+        sends: Sequence[WaitingSend],
+        now: datetime,
+    ) -> _WrittenSends:
+        facts = await store.send_facts(tx, [one.wanted for one in sends])
+        decisions = Decisions(now)
+        verdicts = [
+            decisions.decide(one.wanted, channels[one.wanted.channel_id], fact)
+            for one, fact in zip(sends, facts, strict=True)
+        ]
+        accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+        bodies = {one.message.id: data_json(one.message) for one in accepted}
+        if accepted:
+            for one in sends:
+                one.attempted = True
+            await store.write_sends(
+                tx,
+                [
+                    channel
+                    for channel in channels.values()
+                    if channel.added or _has_replies(channel.id, accepted)
+                ],
+                decisions.threads,
+                accepted,
+                [self._event(one, bodies[one.message.id], now) for one in accepted],
+                now,
+            )
+        return _WrittenSends(verdicts, bodies)
+
+    async def _write_reactions(
+        self,
+        tx: Transaction,
+        channels: Mapping[ChannelId, ChannelHead],
+        reacting: Sequence[WaitingReaction],
+        now: datetime,
+    ) -> list[Reacted | ServiceError]:
+        wanted = [one.wanted for one in reacting]
+        outcomes = await reactions.write_batch(tx, channels, wanted, epoch=self._epoch, now=now)
+        for one, outcome in zip(reacting, outcomes, strict=True):
+            if isinstance(outcome, Reacted):
+                one.attempted = True
+            elif one.attempted and isinstance(outcome, ReactionNotFound):
+                # Perhaps it was this very call that took it back, in a commit whose answer was lost.
+                _refuse(one, OutcomeUnknown())
+        return outcomes
 
     def _event(self, accepted: Accepted, data: bytes, now: datetime) -> LoggedEvent:
         send, message = accepted.send, accepted.message
@@ -259,7 +332,11 @@ def _has_replies(channel_id: ChannelId, accepted: Sequence[Accepted]) -> bool:
     return any(one.message.channel_id == channel_id for one in accepted)
 
 
-def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:
+def _deadline_s() -> float:
+    return time.monotonic() + BUSY_LIMIT_S
+
+
+def _settle(waiting: WaitingSend, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:
     if isinstance(verdict, ServiceError):
         _refuse(waiting, verdict)
         return
@@ -268,6 +345,13 @@ def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes
     message = verdict.message
     data = bodies.get(message.id) or data_json(message)
     waiting.outcome.set_result(Sent(message, data, isinstance(verdict, Repeat)))
+
+
+def _settle_reaction(waiting: WaitingReaction, outcome: Reacted | ServiceError) -> None:
+    if isinstance(outcome, ServiceError):
+        _refuse(waiting, outcome)
+    elif not waiting.outcome.done():
+        waiting.outcome.set_result(outcome)
 
 
 def _give_up(waiting: Waiting) -> None:
