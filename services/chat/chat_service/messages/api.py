@@ -189,6 +189,7 @@ async def delete_message(
     message_id: str,
     caller: CurrentCaller,
     base_version: Annotated[int | None, Query(alias="baseVersion", ge=1)] = None,
+    *,
     hard: Annotated[bool, Query(description="Purge it: nothing of it can be restored.")] = False,
 ) -> Response:
     """Leave a tombstone, which is the answer."""

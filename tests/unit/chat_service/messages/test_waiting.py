@@ -34,15 +34,16 @@ def test_everything_put_is_taken_once_and_in_order_per_channel(arrivals: list[tu
         batch = queue.take()
         assert 0 < len(batch) <= BATCH_LIMIT
         per_channel: dict[str, int] = {}
-        for one in batch:
-            per_channel[one.wanted.channel_id] = per_channel.get(one.wanted.channel_id, 0) + 1
+        for waiting in batch:
+            channel_id = waiting.wanted.channel_id
+            per_channel[channel_id] = per_channel.get(channel_id, 0) + 1
         assert max(per_channel.values()) <= CHANNEL_LIMIT
         taken += batch
 
     assert len(taken) == len(put)
     for channel in {one.wanted.channel_id for one in put}:
         sent = [one for one in put if one.wanted.channel_id == channel]
-        assert [one for one in taken if one.wanted.channel_id == channel] == sent
+        assert [waiting for waiting in taken if waiting.wanted.channel_id == channel] == sent
 
 
 def test_a_quiet_app_does_not_wait_behind_a_busy_one() -> None:
