@@ -38,7 +38,6 @@ DRIVEN_BY = {
     "chat_service/messages/actions": f"{CHAT}/messages/test_doors.py",
     "chat_service/messages/detail_store": f"{CHAT}/messages/test_life.py",
     "chat_service/messages/history": f"{CHAT}/messages/test_life.py",
-    "chat_service/messages/life_api": f"{CHAT}/messages/test_life.py",
     "chat_service/messages/removal": f"{CHAT}/messages/test_life.py",
     "chat_service/messages/requests": f"{CHAT}/messages/test_life.py",
     "chat_service/messages/shelf": f"{CHAT}/messages/test_life.py",
