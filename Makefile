@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test unit integration contract e2e fault bench check fmt lock clean
+.PHONY: help setup run stop test unit integration contract e2e fault campaign bench check fmt lock clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -42,6 +42,9 @@ e2e: setup ## Run the stories from a sent message to a verified webhook
 
 fault: setup ## Run the tests that kill services, broker and database
 	$(BIN)/pytest -m "not campaign" $(ARGS) tests/fault
+
+campaign: setup ## Look for properties that fail, with many new examples (takes minutes)
+	$(BIN)/pytest --hypothesis-profile=search --timeout=1200 $(ARGS) tests/unit
 
 bench: setup ## Measure throughput and latency on this machine
 	$(BIN)/python -m tests.bench $(ARGS)

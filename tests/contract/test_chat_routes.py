@@ -11,10 +11,15 @@ SERVER_ROUTES = [
     ("GET", "/api/users", None),
     ("POST", "/api/auth/tokens", {"userId": "ann"}),
 ]
+# Nobody is told of a message before the channel is theirs to know of.
+MESSAGE = "/api/channels/{channel}/messages/0199f3a1-0000-7000-8000-000000000003"
 USER_ROUTES = [
     ("GET", "/api/users/me", None),
+    ("GET", "/api/users/me/saved", None),
     ("POST", "/api/channels/{channel}/join", None),
     ("POST", "/api/channels/{channel}/leave", None),
+    ("POST", f"{MESSAGE}/save", None),
+    ("DELETE", f"{MESSAGE}/save", None),
 ]
 CHANNEL_ROUTES = [
     ("GET", "/api/channels/{channel}", None),
@@ -24,6 +29,17 @@ CHANNEL_ROUTES = [
     ("POST", "/api/channels/{channel}/members", {"userId": "eve"}),
     ("PATCH", "/api/channels/{channel}/members/ann", {"role": "member"}),
     ("DELETE", "/api/channels/{channel}/members/ann", None),
+    ("GET", "/api/channels/{channel}/pins", None),
+    ("GET", "/api/channels/{channel}/messages/pins", None),
+    ("POST", f"{MESSAGE}/pin", None),
+    ("DELETE", f"{MESSAGE}/pin", None),
+    ("GET", f"{MESSAGE}/history", None),
+    ("POST", f"{MESSAGE}/undelete", None),
+    ("DELETE", f"{MESSAGE}/purge", None),
+    ("DELETE", f"{MESSAGE}?hard=true", None),
+    ("GET", f"{MESSAGE}/reactions", None),
+    ("POST", f"{MESSAGE}/reactions", {"type": "\N{THUMBS UP SIGN}", "userId": "eve"}),
+    ("DELETE", f"{MESSAGE}/reactions/:yes:?userId=eve", None),
 ]
 EITHER_ROUTES = [
     ("POST", "/api/channels", {"type": "group"}),
@@ -101,7 +117,7 @@ async def test_an_apps_credentials_open_no_admin_route(
     assert (await ours[1].call(method, filled, body)).status_code == 401
 
 
-@pytest.mark.parametrize(("method", "path", "body"), [*CHANNEL_ROUTES, *USER_ROUTES[1:]])
+@pytest.mark.parametrize(("method", "path", "body"), [*CHANNEL_ROUTES, *USER_ROUTES[2:]])
 async def test_another_apps_channel_does_not_exist(
     ours: tuple[Tenant, Caller, str],
     theirs: tuple[Tenant, Caller],

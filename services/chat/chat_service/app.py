@@ -21,7 +21,11 @@ from chat_service.events import feed, store
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.api import router as messages_router
+from chat_service.messages.life_api import router as message_life_router
 from chat_service.messages.writer import MessageWriter
+from chat_service.pins.api import older_router as older_pins_router
+from chat_service.pins.api import router as pins_router
+from chat_service.reactions.api import router as reactions_router
 from chat_service.realtime.api import router as realtime_router
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
@@ -30,6 +34,7 @@ from chat_service.realtime.heartbeat import SocketHeartbeat
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
+from chat_service.saved.api import router as saved_router
 from chat_service.settings import ChatSettings
 from chat_service.sync.api import router as sync_router
 from chat_service.users.api import router as users_router
@@ -49,9 +54,15 @@ log = structlog.get_logger()
 
 PACKAGE = "chat_service"
 VERSION = "0.1.0"
-# Tried one after the other for every request, each with its routes: sends come first, being most calls.
+# Tried one after the other for every request, each with its routes: sends come first, being most calls. Before
+# the messages and the users stand the routes that theirs would take for an id.
 _ROUTERS = (
+    older_pins_router,
     messages_router,
+    reactions_router,
+    message_life_router,
+    pins_router,
+    saved_router,
     channels_router,
     members_router,
     users_router,

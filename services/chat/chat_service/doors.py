@@ -9,12 +9,15 @@ from typing import cast
 
 from fastapi import Request, Response
 
+from chat_service.auth.principal import Principal
+from chat_service.errors import ChannelNotFound, MessageNotFound
 from chat_service.events.log import Cause
 from chat_service.resources import Resources
-from chatsdk_contracts.ids import AppId, UserId
+from chat_service.wire_input import channel_id_in_path, uuid_in_path
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.wire import to_wire_precision
-from chatsdk_runtime.errors import Unavailable
-from chatsdk_runtime.idempotency import Answer, idempotent_call, perform
+from chatsdk_runtime.errors import Unavailable, invalid_field
+from chatsdk_runtime.idempotency import Answer, Reread, idempotent_call, perform
 from chatsdk_runtime.postgres import Transaction
 from chatsdk_runtime.web import traceparent
 
@@ -32,12 +35,18 @@ def resources_of(request: Request) -> Resources:
 
 
 async def mutate(
-    request: Request, principal_scope: str, effect: Callable[[Transaction], Awaitable[Answer]]
+    request: Request,
+    principal_scope: str,
+    effect: Callable[[Transaction], Awaitable[Answer]],
+    reread: Reread | None = None,
 ) -> Response:
-    """Run one use case in one transaction, once per `Idempotency-Key`, and wake the relay for its events."""
+    """Run one use case in one transaction, once per `Idempotency-Key`, and wake the relay for its events.
+
+    With `reread` a repeat shows what it reads, and no copy of the first answer is kept.
+    """
     resources = resources_of(request)
     call = await idempotent_call(request, principal_scope)
-    answer = await perform(resources.pool, resources.keyring, call, effect)
+    answer = await perform(resources.pool, resources.keyring, call, effect, reread)
     resources.wake_relay()
     return answer
 
@@ -51,6 +60,45 @@ def cause_of(request: Request, app_id: AppId, actor_id: UserId | None, now: date
         actor_id=actor_id,
         traceparent=traceparent(request) or new_traceparent(),
     )
+
+
+def require_channel_id(text: str) -> ChannelId:
+    """A channel id out of a path.
+
+    Raises:
+        ChannelNotFound: no channel can have it.
+    """
+    channel_id = channel_id_in_path(text)
+    if channel_id is None:
+        raise ChannelNotFound
+    return channel_id
+
+
+def require_message_id(text: str) -> MessageId:
+    """A message id out of a path or query.
+
+    Raises:
+        MessageNotFound: no message can have it.
+    """
+    canonical = uuid_in_path(text)
+    if canonical is None:
+        raise MessageNotFound
+    return MessageId(canonical)
+
+
+def acting_user(caller: Principal, given: UserId | None) -> UserId:
+    """In whose name this happens: the caller's own, or whom an app's server names.
+
+    Raises:
+        InvalidInput: a server names nobody, or a user somebody else.
+    """
+    if caller.user_id is None:
+        if given is None:
+            raise invalid_field("userId", "missing", "required with an API key: in whose name?")
+        return given
+    if given is not None and given != caller.user_id:
+        raise invalid_field("userId", "not_yours", "a user acts as itself; leave userId out")
+    return caller.user_id
 
 
 def utc_now() -> datetime:

@@ -6,18 +6,24 @@ ServiceError
 │   ├── NotAMember          403  not_a_member
 │   ├── RoleTooLow          403  role_too_low
 │   ├── MembershipFixed     403  membership_fixed
-│   └── ChannelFrozen       403  channel_frozen
+│   ├── ChannelFrozen       403  channel_frozen
+│   └── ReactionsOff        403  reactions_off
 ├── NotFound                404  not_found
 │   ├── AppNotFound         404  app_not_found
 │   ├── ApiKeyNotFound      404  api_key_not_found
 │   ├── UserNotFound        404  user_not_found
 │   ├── ChannelNotFound     404  channel_not_found
 │   ├── MemberNotFound      404  member_not_found
-│   └── MessageNotFound     404  message_not_found
+│   ├── MessageNotFound     404  message_not_found
+│   └── ReactionNotFound    404  reaction_not_found
 ├── Conflict                409  conflict
 │   ├── VersionConflict     409  conflict        (extra: current)
 │   ├── OpOutOfOrder        409  out_of_order    (extra: expected)
-│   └── LastOwner           409  last_owner
+│   ├── LastOwner           409  last_owner
+│   ├── MessageIsDeleted    409  message_deleted
+│   ├── NotRestorable       409  not_restorable
+│   ├── TooManyPins         409  too_many_pins
+│   └── TooManyReactions    409  too_many_reactions
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
     ├── OutcomeUnknown      503  outcome_unknown
@@ -78,6 +84,18 @@ class ChannelFrozen(Forbidden):
         )
 
 
+class ReactionsOff(Forbidden):
+    """The channel takes no reactions; those that are there may be taken back."""
+
+    code = "reactions_off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Reactions are switched off in this channel.",
+            hint="An owner or admin may switch them on: PATCH the channel with config.reactions=true.",
+        )
+
+
 class AppNotFound(NotFound):
     """No such app."""
 
@@ -133,6 +151,15 @@ class MessageNotFound(NotFound):
         super().__init__("No such message in this channel.")
 
 
+class ReactionNotFound(NotFound):
+    """The user has not reacted to the message so, or not any more."""
+
+    code = "reaction_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("The user has no such reaction on this message.")
+
+
 class VersionConflict(Conflict):
     """The caller's base version is not the present one; `current` is what stands there now."""
 
@@ -166,6 +193,49 @@ class LastOwner(Conflict):
         super().__init__(
             "The last owner cannot leave or step down while others are in the channel.",
             hint='Hand over first: PATCH another member with {"role": "owner"}.',
+        )
+
+
+class MessageIsDeleted(Conflict):
+    """A tombstone takes nothing but being restored or purged."""
+
+    code = "message_deleted"
+
+    def __init__(self) -> None:
+        super().__init__("The message is deleted.")
+
+
+class NotRestorable(Conflict):
+    """What the message said is not kept any more."""
+
+    code = "not_restorable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The message cannot be restored.",
+            hint="A deleted message is kept for a limited time, a purged one not at all; send it anew.",
+        )
+
+
+class TooManyPins(Conflict):
+    """The channel has as many pins as it may have."""
+
+    code = "too_many_pins"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"A channel has at most {most} pinned messages.", hint="Unpin another message first."
+        )
+
+
+class TooManyReactions(Conflict):
+    """The message has as many different reactions as it may have; more of one of those are taken."""
+
+    code = "too_many_reactions"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"A message has at most {most} different reactions.", hint="Use one that it has already."
         )
 
 

@@ -15,7 +15,7 @@ class ChatInstruments:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.write_batch = Histogram(
             "chatsdk_write_batch_size",
-            "Sends written in one transaction.",
+            "Sends and reactions written in one transaction.",
             buckets=BATCH_SIZES,
             registry=registry,
         )
@@ -26,10 +26,16 @@ class ChatInstruments:
             registry=registry,
         )
         self.write_waiting = Gauge(
-            "chatsdk_write_queue_depth", "Sends that wait for a writer.", registry=registry
+            "chatsdk_write_queue_depth", "Sends and reactions that wait for a writer.", registry=registry
         )
         self.sends = Counter(
             "chatsdk_sends_total", "Sends by what became of them.", ["outcome"], registry=registry
+        )
+        self.reactions = Counter(
+            "chatsdk_reactions_total",
+            "Reactions made and taken back, by what became of them.",
+            ["outcome"],
+            registry=registry,
         )
         self.relay_numbered = Counter(
             "chatsdk_relay_numbered_total", "Events that were given a position.", registry=registry

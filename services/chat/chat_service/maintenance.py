@@ -1,4 +1,4 @@
-"""What has to be done now and then: partitions made ahead, old ones dropped, forgotten idempotency keys deleted."""
+"""What has to be done now and then: partitions made ahead, old ones dropped, what has had its time deleted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from chat_service.events import store
 from chat_service.events.rules import LOG_KEPT_DAYS
+from chat_service.messages.detail_store import forget_expired_content
 from chat_service.sync.op_store import forget_results
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
@@ -32,6 +33,8 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
         async with reading(pool) as connection:
             await forget_expired(connection)
             await forget_results(connection, before=datetime.now(UTC) - timedelta(days=OP_RESULTS_KEPT_DAYS))
+            while await forget_expired_content(connection, datetime.now(UTC)):
+                heartbeat.beat()
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))

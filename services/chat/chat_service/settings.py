@@ -108,6 +108,13 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_RECONNECT_SPREAD_MS",
         description="Over how many milliseconds clients are asked to come back when a replica stops.",
     )
+    undelete_days: int = Field(
+        7,
+        ge=0,
+        le=365,
+        validation_alias="CHAT_UNDELETE_DAYS",
+        description="Days for which a deleted message is kept, sealed, to be restored; 0 keeps nothing.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

@@ -27,10 +27,11 @@ class _Change(WireModel):
 
 
 class MessageChange(_Change):
-    """A message, or its tombstone, as it is now."""
+    """A message, or its tombstone, as it is now, and how this user reacted to it."""
 
     type: Literal["message"] = "message"
     message: Message
+    own_reactions: list[str]
 
 
 class MemberChange(_Change):

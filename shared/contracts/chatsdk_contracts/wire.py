@@ -4,11 +4,13 @@ A field's time is UTC with milliseconds; `data_json` is the one serialisation of
 log, the broker and webhook bodies share.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class WireModel(BaseModel):
@@ -28,6 +30,16 @@ def to_wire_precision(at: datetime) -> datetime:
     """The same instant in UTC, cut to the milliseconds that the wire carries."""
     utc = at.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def to_epoch_ms(at: datetime) -> int:
+    """Whole milliseconds since 1970 UTC, rounded down; exact, unlike the way through floating-point seconds."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_epoch_ms(epoch_ms: int) -> datetime:
+    """The instant in UTC that is this many milliseconds after 1970."""
+    return _EPOCH + timedelta(milliseconds=epoch_ms)
 
 
 def format_time(at: datetime) -> str:

@@ -2,7 +2,8 @@
 
 The answer is stored in the transaction of the effect, so the two cannot disagree. Concurrent calls with one
 key wait for each other. Answers are stored encrypted, because some hold a secret that is shown once. Refusals
-are not stored: nothing happened, and the same call may succeed later.
+are not stored: nothing happened, and the same call may succeed later. A use case whose answer is to be read anew
+keeps its status only: there is then no second copy of what may have to be erased.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Answer:
 
 Effect = Callable[[Transaction], Awaitable[Answer]]
 
+Reread = Callable[[Connection], Awaitable[bytes]]
+"""Reads the body of an earlier answer as it is now."""
+
 
 async def idempotent_call(request: Request, scope: str) -> IdempotentCall | None:
     """The call's key and fingerprint, or None when it has no `Idempotency-Key`.
@@ -65,8 +69,16 @@ async def idempotent_call(request: Request, scope: str) -> IdempotentCall | None
     return IdempotentCall(scope, key, hashlib.sha256(asked).digest())
 
 
-async def perform(pool: Pool, keyring: Keyring, call: IdempotentCall | None, effect: Effect) -> RawJson:
+async def perform(
+    pool: Pool,
+    keyring: Keyring,
+    call: IdempotentCall | None,
+    effect: Effect,
+    reread: Reread | None = None,
+) -> RawJson:
     """Run one use case in one transaction; with a key, at most once.
+
+    With `reread` a repeat is answered with what it reads, and the first answer's body is not kept.
 
     Raises:
         IdempotencyMismatch: the key was used for another request.
@@ -78,9 +90,11 @@ async def perform(pool: Pool, keyring: Keyring, call: IdempotentCall | None, eff
         await tx.execute(_LOCK, f"{call.scope}\x1f{call.key}")
         stored = await fetch_answer(tx, keyring, call)
         if stored is not None:
-            return RawJson(stored.body, stored.status_code, {"Idempotent-Replayed": "true"})
+            body = stored.body if reread is None else await reread(tx)
+            return RawJson(body, stored.status_code, {"Idempotent-Replayed": "true"})
         answer = await effect(tx)
-        await store_answer(tx, keyring, call, answer)
+        kept = answer if reread is None else Answer(b"", answer.status_code)
+        await store_answer(tx, keyring, call, kept)
         return RawJson(answer.body, answer.status_code)
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
+from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.postgres import Connection, Transaction
 
 DAYS_AHEAD = 7
@@ -24,7 +25,7 @@ _RETENTION_LOCK = 0x43534B52  # "CSKR"
 def day_bound(day: date) -> uuid.UUID:
     """The smallest UUIDv7 key of that UTC day."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return uuid.UUID(int=(int(midnight.timestamp() * 1000) << 80))
+    return uuid.UUID(int=to_epoch_ms(midnight) << 80)
 
 
 def partition_name(table: str, day: date) -> str:

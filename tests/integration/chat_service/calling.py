@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import httpx2
@@ -15,17 +15,36 @@ from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import members_api
+from chat_service.messages import api as messages_api
+from chat_service.messages import life_api
+from chat_service.pins import api as pins_api
+from chat_service.reactions import api as reactions_api
 from chat_service.resources import Resources
+from chat_service.saved import api as saved_api
 from chat_service.settings import ChatSettings
 from chat_service.users import api as users_api
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import open_pool
 from chatsdk_runtime.web import new_app
+from tests.integration.chat_service.channel_rows import running_writer
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 MASTER_KEYS = "tests:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ROUTERS = (
+    pins_api.older_router,
+    messages_api.router,
+    reactions_api.router,
+    life_api.router,
+    pins_api.router,
+    saved_api.router,
+    apps_api.router,
+    auth_api.router,
+    users_api.router,
+    channels_api.router,
+    members_api.router,
+)
 
 
 @dataclass
@@ -112,28 +131,31 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
     wakes: list[int] = []
     keyring = Keyring.parse(MASTER_KEYS)
     pool = await open_pool(database, application_name="tests", min_size=1, max_size=8)
-    resources = Resources(
-        settings=ChatSettings.model_validate(environment),
-        pool=pool,
-        keyring=keyring,
-        epoch=1,
-        tokens=TokenVerifier(pool, keyring),
-        wake_relay=lambda: wakes.append(1),
-        # No route of these sends a message.
-        writer=cast("Any", None),
-    )
-    app = new_app(
-        title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
-    )
-    app.state.resources = resources
-    for door in (apps_api, auth_api, users_api, channels_api, members_api):
-        app.include_router(door.router)
-    transport = httpx2.ASGITransport(app=app)
-    try:
-        async with httpx2.AsyncClient(transport=transport, base_url="http://chat") as client:
-            yield Chat(client, resources, wakes)
-    finally:
-        await pool.close()
+    async with running_writer(database) as writer:
+        resources = Resources(
+            settings=ChatSettings.model_validate(environment),
+            pool=pool,
+            keyring=keyring,
+            epoch=1,
+            tokens=TokenVerifier(pool, keyring),
+            wake_relay=lambda: wakes.append(1),
+            writer=writer,
+        )
+        app = new_app(
+            title="chat",
+            version="0",
+            instruments=RuntimeInstruments(CollectorRegistry()),
+            max_body_bytes=262_144,
+        )
+        app.state.resources = resources
+        for router in ROUTERS:
+            app.include_router(router)
+        transport = httpx2.ASGITransport(app=app)
+        try:
+            async with httpx2.AsyncClient(transport=transport, base_url="http://chat") as client:
+                yield Chat(client, resources, wakes)
+        finally:
+            await pool.close()
 
 
 def problems(response: httpx2.Response) -> dict[str, str]:

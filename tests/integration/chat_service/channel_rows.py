@@ -82,7 +82,7 @@ def a_send(
 
 @asynccontextmanager
 async def running_writer(
-    database: str, *, writers: int = 2, queue_limit: int = 2_000
+    database: str, *, writers: int = 2, queue_limit: int = 2_000, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[MessageWriter]:
     """A message writer with its loops."""
     writer = MessageWriter(
@@ -91,7 +91,7 @@ async def running_writer(
         queue_limit=queue_limit,
         epoch=1,
         wake_relay=lambda: None,
-        instruments=ChatInstruments(CollectorRegistry()),
+        instruments=ChatInstruments(registry or CollectorRegistry()),
         faults=FaultPoints(),
     )
     loops = BackgroundLoops(outages=(*DATABASE_AWAY, *BROKER_AWAY))

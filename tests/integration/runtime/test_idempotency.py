@@ -7,8 +7,8 @@ import pytest
 
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.errors import Conflict, IdempotencyMismatch
-from chatsdk_runtime.idempotency import Answer, IdempotentCall, forget_expired, perform
-from chatsdk_runtime.postgres import Pool, Transaction, open_pool, reading, transaction
+from chatsdk_runtime.idempotency import Answer, IdempotentCall, fetch_answer, forget_expired, perform
+from chatsdk_runtime.postgres import Connection, Pool, Transaction, open_pool, reading, transaction
 from tests.fixtures.postgres import PostgresServer
 
 KEYRING = Keyring.parse("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
@@ -62,6 +62,21 @@ async def test_calls_with_one_key_at_the_same_time_have_one_effect(pool: Pool) -
     assert {answer.status_code for answer in answers} == {201}
     assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
     assert {answer.headers.get("idempotent-replayed", "true") for answer in answers} == {"true"}
+
+
+async def test_an_answer_that_is_read_anew_is_not_kept(pool: Pool) -> None:
+    async def read_anew(connection: Connection) -> bytes:
+        return b"%d" % await connection.fetchval("select count(*) from effect")
+
+    first = await perform(pool, KEYRING, call("anew"), insert_one, read_anew)
+    again = await perform(pool, KEYRING, call("anew"), insert_one, read_anew)
+    async with reading(pool) as connection:
+        kept = await fetch_answer(connection, KEYRING, call("anew"))
+
+    assert (first.status_code, b"whsec_" in first.body) == (201, True)
+    assert (again.status_code, again.body) == (201, b"%d" % await effects(pool))
+    assert again.headers["idempotent-replayed"] == "true"
+    assert kept == Answer(b"", 201)
 
 
 async def test_the_same_key_with_another_request_is_a_mismatch(pool: Pool) -> None:

@@ -20,6 +20,7 @@ from chat_service.events import store
 from chat_service.events.store import FeedFilter
 from chatsdk_contracts.ids import new_id
 from chatsdk_contracts.topology import LANES
+from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.errors import Unauthorized, invalid_field
 from chatsdk_runtime.postgres import reading
 from chatsdk_runtime.web import RawJson, json_response
@@ -101,5 +102,5 @@ def _first_id(at: datetime | None) -> UUID | None:
     """The smallest event id of that millisecond."""
     if at is None:
         return None
-    made = UUID(new_id(int(at.timestamp() * 1000)))
+    made = UUID(new_id(to_epoch_ms(at)))
     return UUID(int=made.int >> 80 << 80)

@@ -1,5 +1,5 @@
-"""Use cases of messages: send, list, get, edit, delete. Sends go through the batched writer; the rest is one
-transaction each, under the channel's lock.
+"""Use cases of messages: send, list, get, edit. Sends go through the batched writer; an edit is one transaction,
+under the channel's lock. `removal` has those at the end of a message's life.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import orjson
 from chat_service.auth.principal import Principal
 from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
 from chat_service.events.log import Cause, append, channel_event
-from chat_service.messages import rules, store
+from chat_service.messages import detail_store, rules, store, views
 from chat_service.messages.rules import Send
 from chat_service.resources import Resources
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId
-from chatsdk_contracts.messages import ChangedMessage, Message, MessageDeleted, MessageUpdated, tombstone
+from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import Conflict, Forbidden
 from chatsdk_runtime.idempotency import Answer, fetch_answer, store_answer
@@ -98,7 +98,7 @@ async def list_messages(
         messages = found[-page.limit :]
         cursor = f"before:{messages[0].seq}" if messages and has_more else None
     head = orjson.dumps({"maxSeq": standing.last_seq, "nextCursor": cursor, "hasMore": has_more})
-    listed = b",".join(data_json(message) for message in messages)
+    listed = b",".join(await views.shown(connection, caller, messages))
     return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
 
 
@@ -122,7 +122,8 @@ async def get_message(
     message = await store.fetch_message(connection, channel_id, message_id)
     if message is None:
         raise MessageNotFound
-    return Answer(data_json(message))
+    (body,) = await views.shown(connection, caller, [message])
+    return Answer(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,23 @@ class Change:
     cause: Cause
 
 
+async def present(connection: Connection, change: Change) -> bytes:
+    """The message as it is now, for the repeat of a call that changed it."""
+    await require_readable(connection, change.caller, change.channel_id)
+    message = await store.fetch_message(connection, change.channel_id, change.message_id)
+    if message is None:
+        raise MessageNotFound
+    return data_json(message)
+
+
 async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = None) -> Answer:
     """Write a new text; the same text again changes nothing. `hlc`: when the client wrote it, by its own clock."""
-    message, standing = await _locked(tx, change)
+    message, standing = await lock_message(tx, change)
     if not rules.may_edit(message, change.caller.user_id):
         raise Forbidden("Only its author may edit a message.")
     if message.deleted_at is not None:
         raise Conflict("The message is deleted.", extra={"current": _plain(message)})
-    _check_base(message, change.base_version)
+    check_base(message, change.base_version)
     if text == message.text:
         return Answer(data_json(message))
     if not text and not message.attachments:
@@ -159,6 +169,7 @@ async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = 
             "hlc": hlc,
         }
     )
+    await detail_store.add_history(tx, message, edited_at=now, edited_by=change.caller.user_id)
     changed = ChangedMessage(**edited.model_dump(), changed=["text"])
     event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, changed)
     await store.update_text(tx, edited, event.id)
@@ -167,27 +178,13 @@ async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = 
     return Answer(data_json(edited))
 
 
-async def delete(tx: Transaction, change: Change) -> Answer:
-    """Leave a tombstone, and nothing of what was said in the log; deleting a tombstone changes nothing."""
-    message, standing = await _locked(tx, change)
-    if not rules.may_delete(message, change.caller.user_id, standing.role):
-        raise Forbidden("Only its author or a moderator may delete a message.")
-    if message.deleted_at is not None:
-        return Answer(data_json(message))
-    _check_base(message, change.base_version)
-    gone = tombstone(
-        message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
-    )
-    told = await store.fetch_told(tx, change.message_id)
-    if told:
-        await store.redact_told(tx, {event_id: rules.redacted(body) for event_id, body in told.items()})
-    await store.write_tombstone(tx, gone)
-    await store.next_cv(tx, change.channel_id)
-    await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])
-    return Answer(data_json(gone))
+async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.Standing]:
+    """The message and the caller's standing in its channel, read under the channel's lock.
 
-
-async def _locked(tx: Transaction, change: Change) -> tuple[Message, store.Standing]:
+    Raises:
+        NotFound: no such channel or message, or none that the caller may know of.
+        NotAMember: the channel is known to the caller, who is not in it.
+    """
     app_id: AppId = change.caller.app_id
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
@@ -217,7 +214,8 @@ async def require_readable(
     return standing
 
 
-def _check_base(message: Message, base_version: int | None) -> None:
+def check_base(message: Message, base_version: int | None) -> None:
+    """Raises VersionConflict when a change was made from another version than the present one."""
     if base_version is not None and base_version != message.version:
         raise VersionConflict(_plain(message))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from chat_service.auth.credentials import CurrentCaller
-from chat_service.auth.principal import Principal
-from chat_service.doors import cause_of, mutate, resources_of, utc_now
-from chat_service.errors import ChannelNotFound, MessageNotFound
-from chat_service.messages import actions, rules
-from chat_service.messages.actions import Change, Page
-from chat_service.messages.requests import EditMessage, SendMessage, send_of
-from chat_service.wire_input import channel_id_in_path, uuid_in_path
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId
+from chat_service.doors import (
+    cause_of,
+    mutate,
+    require_channel_id,
+    require_message_id,
+    resources_of,
+    utc_now,
+)
+from chat_service.messages import actions, removal, rules
+from chat_service.messages.actions import Page
+from chat_service.messages.requests import EditMessage, SendMessage, change_of, send_of
+from chat_service.messages.shelf import Shelf
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
 from chatsdk_runtime.postgres import Transaction, reading
@@ -32,7 +37,7 @@ async def send_message(
     if "idempotency-key" in request.headers:
         call = await idempotent_call(request, caller.scope)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
-    wanted = send_of(body, caller, _channel_id(channel_id), cause, call)
+    wanted = send_of(body, caller, require_channel_id(channel_id), cause, call)
     answer = await actions.send(resources_of(request), wanted)
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
     return RawJson(answer.body, answer.status_code, headers)
@@ -50,7 +55,7 @@ async def list_messages(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Response:
     """A page of the timeline, ascending; without a place, its end."""
-    channel = _channel_id(channel_id)
+    channel = require_channel_id(channel_id)
     given = [name for name in (since_seq, before, after, cursor) if name is not None]
     if len(given) > 1:
         raise BadRequest("Give one of since_seq, before, after and cursor.")
@@ -61,7 +66,7 @@ async def list_messages(
         elif after is not None or before is not None:
             # The caller's right to read comes first: a message's place is told to members only.
             await actions.require_readable(connection, caller, channel)
-            message_id = _message_id(after or before or "")
+            message_id = require_message_id(after or before or "")
             seq = await actions.seq_of(connection, channel, message_id)
             page = Page(seq, None, limit) if after is not None else Page(None, seq, limit)
         return _answered(await actions.list_messages(connection, caller, channel, page))
@@ -72,7 +77,9 @@ async def get_message(request: Request, channel_id: str, message_id: str, caller
     """One message, or its tombstone."""
     async with reading(resources_of(request).pool) as connection:
         return _answered(
-            await actions.get_message(connection, caller, _channel_id(channel_id), _message_id(message_id))
+            await actions.get_message(
+                connection, caller, require_channel_id(channel_id), require_message_id(message_id)
+            )
         )
 
 
@@ -82,12 +89,12 @@ async def edit_message(
 ) -> Response:
     """Write a new text; with a base version that is not the present one 409 and the current message."""
     base_version = body.base_version if body.base_version is not None else _if_match(request)
-    change = _change(request, caller, channel_id, message_id, base_version)
+    change = change_of(request, caller, channel_id, message_id, base_version)
 
     async def effect(tx: Transaction) -> Answer:
         return await actions.edit(tx, change, body.text, hlc=rules.clamped_hlc(body.hlc, change.cause.now))
 
-    return await mutate(request, caller.scope, effect)
+    return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 
 
 @router.delete("/{message_id}")
@@ -97,40 +104,23 @@ async def delete_message(
     message_id: str,
     caller: CurrentCaller,
     base_version: Annotated[int | None, Query(alias="baseVersion", ge=1)] = None,
+    *,
+    hard: Annotated[bool, Query(description="Purge it: nothing of it can be restored.")] = False,
 ) -> Response:
     """Leave a tombstone, which is the answer."""
     base = base_version if base_version is not None else _if_match(request)
-    change = _change(request, caller, channel_id, message_id, base)
+    change = change_of(request, caller, channel_id, message_id, base)
+
+    shelf = Shelf.of(resources_of(request))
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.delete(tx, change)
+        return await (removal.purge(tx, change) if hard else removal.delete(tx, change, shelf))
 
-    return await mutate(request, caller.scope, effect)
-
-
-def _change(
-    request: Request, caller: Principal, channel_id: str, message_id: str, base_version: int | None
-) -> Change:
-    cause = cause_of(request, AppId(caller.app_id), caller.user_id, utc_now())
-    return Change(caller, _channel_id(channel_id), _message_id(message_id), base_version, cause)
+    return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 
 
 def _answered(answer: Answer) -> Response:
     return RawJson(answer.body, answer.status_code)
-
-
-def _channel_id(text: str) -> ChannelId:
-    channel_id = channel_id_in_path(text)
-    if channel_id is None:
-        raise ChannelNotFound
-    return channel_id
-
-
-def _message_id(text: str) -> MessageId:
-    canonical = uuid_in_path(text)
-    if canonical is None:
-        raise MessageNotFound
-    return MessageId(canonical)
 
 
 def _page_of(cursor: str, limit: int) -> Page:

@@ -1,12 +1,13 @@
-"""A batch of sends in one transaction of three statements: lock, read what decides, write.
+"""A batch of sends and reactions in one transaction: lock, read what decides, write.
 
-Used by the batched writer, and by operations of clients, which add their result to the same transaction.
+Three statements for the sends and, behind them, two for the reactions if there are any. Used by the batched writer, and
+by operations of clients, which add their result to the same transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -14,53 +15,109 @@ from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, LoggedEvent, channel_event
 from chat_service.messages import store
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Send, Verdict
+from chat_service.reactions import actions as reactions
+from chat_service.reactions.rules import Reacted, Reacting
+from chat_service.reactions.rules import Verdict as ReactionVerdict
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import MessageNew
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.postgres import Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Written:
-    """What became of each send, in their order (None: its channel is busy), and the JSON of what was written."""
+    """What became of each send and reaction, in their order, and the JSON of the new messages.
 
-    verdicts: Sequence[Verdict | None]
-    accepted: Sequence[Accepted]
-    bodies: Mapping[MessageId, bytes]
+    None: its channel is held by somebody else; the caller tries again.
+    """
+
+    verdicts: list[Verdict | None]
+    reacted: list[ReactionVerdict | None]
+    bodies: Mapping[MessageId, bytes] = field(default_factory=dict)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.bodies) or any(isinstance(one, Reacted) and one.changed for one in self.reacted)
 
 
-async def write_batch(tx: Transaction, sends: Sequence[Send], *, now: datetime, epoch: int) -> Written:
+async def write_batch(
+    tx: Transaction, sends: Sequence[Send], reacting: Sequence[Reacting] = (), *, now: datetime, epoch: int
+) -> Written:
     """Decide and write; nothing that decides is read before the channels are locked."""
-    channels = await store.lock_channels(tx, list({UUID(send.channel_id) for send in sends}))
+    wanted = {UUID(send.channel_id) for send in sends} | {UUID(one.channel_id) for one in reacting}
+    channels = await store.lock_channels(tx, list(wanted))
+    written = Written([None] * len(sends), [None] * len(reacting))
+    if sends:
+        await _write_sends(tx, channels, sends, written, now, epoch)
+    if reacting:
+        # After the sends, so that a reaction sees what they wrote and its version follows theirs.
+        await _write_reactions(tx, channels, reacting, written, now, epoch)
+    if len(channels) < len(wanted):
+        absent = [one for one in wanted if ChannelId(str(one)) not in channels]
+        existing = await store.existing_channels(tx, absent)
+        _refuse(written.verdicts, (one.channel_id for one in sends), existing)
+        _refuse(written.reacted, (one.channel_id for one in reacting), existing)
+    return written
+
+
+async def _write_sends(
+    tx: Transaction,
+    channels: Mapping[ChannelId, ChannelHead],
+    sends: Sequence[Send],
+    written: Written,
+    now: datetime,
+    epoch: int,
+) -> None:
     ready = [place for place, send in enumerate(sends) if send.channel_id in channels]
-    facts = await store.send_facts(tx, [sends[place] for place in ready]) if ready else []
+    if not ready:
+        return
+    facts = await store.send_facts(tx, [sends[place] for place in ready])
     decisions = Decisions(now)
-    verdicts: list[Verdict | None] = [None] * len(sends)
     for place, fact in zip(ready, facts, strict=True):
-        verdicts[place] = decisions.decide(sends[place], channels[sends[place].channel_id], fact)
-    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+        send = sends[place]
+        written.verdicts[place] = decisions.decide(send, channels[send.channel_id], fact)
+    accepted = [verdict for verdict in written.verdicts if isinstance(verdict, Accepted)]
+    if not accepted:
+        return
     bodies = {one.message.id: data_json(one.message) for one in accepted}
-    if accepted:
-        events = [_event(one, bodies[one.message.id], now, epoch) for one in accepted]
-        changed = _changed(channels, accepted)
-        await store.write_sends(tx, changed, decisions.threads, accepted, events, now)
-    if len(ready) < len(sends):
-        await _refuse_absent(tx, sends, verdicts)
-    return Written(verdicts, accepted, bodies)
-
-
-def _changed(channels: Mapping[ChannelId, ChannelHead], accepted: Sequence[Accepted]) -> list[ChannelHead]:
+    written.bodies = bodies
     changed = {one.message.channel_id for one in accepted}
-    return [channel for channel in channels.values() if channel.id in changed]
+    await store.write_sends(
+        tx,
+        [channel for channel in channels.values() if channel.id in changed],
+        decisions.threads,
+        accepted,
+        [_event(one, bodies[one.message.id], now, epoch) for one in accepted],
+        now,
+    )
 
 
-async def _refuse_absent(tx: Transaction, sends: Sequence[Send], verdicts: list[Verdict | None]) -> None:
-    """Refuse those whose channel is not there; the channels of the others are held by somebody else."""
-    open_places = [place for place, verdict in enumerate(verdicts) if verdict is None]
-    wanted = {UUID(sends[place].channel_id) for place in open_places}
-    existing = await store.existing_channels(tx, list(wanted))
-    for place in open_places:
-        if sends[place].channel_id not in existing:
+async def _write_reactions(
+    tx: Transaction,
+    channels: Mapping[ChannelId, ChannelHead],
+    reacting: Sequence[Reacting],
+    written: Written,
+    now: datetime,
+    epoch: int,
+) -> None:
+    ready = [place for place, one in enumerate(reacting) if one.channel_id in channels]
+    if not ready:
+        return
+    wanted = [reacting[place] for place in ready]
+    verdicts = await reactions.write_batch(tx, channels, wanted, epoch=epoch, now=now)
+    for place, verdict in zip(ready, verdicts, strict=True):
+        written.reacted[place] = verdict
+
+
+def _refuse(
+    verdicts: list[Verdict | None] | list[ReactionVerdict | None],
+    channel_ids: Iterable[ChannelId],
+    existing: set[ChannelId],
+) -> None:
+    """Refuse those whose channel is not there at all."""
+    for place, channel_id in enumerate(channel_ids):
+        if verdicts[place] is None and channel_id not in existing:
             verdicts[place] = ChannelNotFound()
 
 

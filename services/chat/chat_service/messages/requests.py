@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from fastapi import Request
 from pydantic import Field, model_validator
 
 from chat_service.auth.principal import Principal
+from chat_service.doors import acting_user, cause_of, require_channel_id, require_message_id, utc_now
 from chat_service.events.log import Cause
 from chat_service.messages import rules
+from chat_service.messages.actions import Change
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
     ClientMadeId,
@@ -20,7 +23,7 @@ from chat_service.wire_input import (
     SafeText,
     uuid_in_path,
 )
-from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import Attachment
 from chatsdk_runtime.errors import invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
@@ -62,6 +65,7 @@ class SendMessage(RequestModel):
     reply_to_id: str | None = None
     hlc: HybridTime | None = None
     silent: bool = False
+    type: Literal["regular", "system"] = "regular"
     custom: CustomObject = Field(default_factory=dict)
     user_id: InputUserId | None = None
 
@@ -95,7 +99,7 @@ def send_of(
     return Send(
         app_id=caller.app_id,
         channel_id=channel_id,
-        user_id=_author(caller, body.user_id),
+        user_id=acting_user(caller, body.user_id),
         client_msg_id=rules.client_id_for(body.client_msg_id or body.id, call),
         text=body.text,
         attachments=[Attachment(**one.model_dump()) for one in body.attachments],
@@ -109,17 +113,20 @@ def send_of(
         idempotency=call,
         message_id=body.id,
         hlc=rules.clamped_hlc(body.hlc, cause.now),
+        type=body.type,
     )
 
 
-def _author(caller: Principal, given: UserId | None) -> UserId:
-    if caller.user_id is None:
-        if given is None:
-            raise invalid_field("userId", "missing", "required with an API key: who sends?")
-        return given
-    if given is not None and given != caller.user_id:
-        raise invalid_field("userId", "not_yours", "a user sends as itself; leave userId out")
-    return caller.user_id
+def change_of(
+    request: Request, caller: Principal, channel_id: str, message_id: str, base_version: int | None = None
+) -> Change:
+    """The change to the message that a path names.
+
+    Raises:
+        NotFound: no channel or message can have such an id.
+    """
+    cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
+    return Change(caller, require_channel_id(channel_id), require_message_id(message_id), base_version, cause)
 
 
 def _message_reference(text: str | None, path: str) -> MessageId | None:

@@ -15,8 +15,9 @@ import orjson
 
 from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
-from chatsdk_contracts.messages import Attachment, Message
-from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, invalid_field
+from chatsdk_contracts.messages import Attachment, Message, MessageType, tombstone
+from chatsdk_contracts.wire import to_epoch_ms
+from chatsdk_runtime.errors import Forbidden, IdempotencyMismatch, ServiceError, invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
 
 PRIVILEGED_ROLES = frozenset({"owner", "admin", "moderator"})
@@ -47,6 +48,7 @@ class Send:
     idempotency: IdempotentCall | None = None
     message_id: MessageId | None = None
     hlc: str | None = None
+    type: MessageType = "regular"
 
 
 @dataclass(slots=True)
@@ -156,6 +158,7 @@ class Decisions:
             id=send.message_id or MessageId(new_id()),
             channel_id=send.channel_id,
             user_id=send.user_id,
+            type=send.type,
             text=send.text,
             attachments=list(send.attachments),
             seq=seq,
@@ -178,6 +181,10 @@ def _refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError
         return ChannelNotFound() if channel.type == "private" else NotAMember(channel.id, channel.type)
     if channel.frozen and not send.by_server and facts.role not in FROZEN_EXEMPT_ROLES:
         return ChannelFrozen()
+    if send.type == "system" and not send.by_server:
+        return Forbidden(
+            "A user may not send system messages.", hint="Send it from the app's server with its X-API-Key."
+        )
     if send.parent_id is not None and facts.parent_last_seq is None:
         return invalid_field("parentId", "not_found", "no such message in this channel")
     if send.parent_id is not None and not facts.parent_is_top:
@@ -223,19 +230,50 @@ def clamped_hlc(given: str | None, now: datetime) -> str | None:
     """A client's hybrid time, set back to ours when its clock is more than a minute ahead: nobody wins by that."""
     if given is None:
         return None
-    latest_ms = int(now.timestamp() * 1000) + _AHEAD_MS
+    latest_ms = to_epoch_ms(now) + _AHEAD_MS
     ms, rest = given.split(":", 1)
     return given if int(ms) <= latest_ms else f"{latest_ms:013d}:{rest}"
 
 
 def may_edit(message: Message, user_id: UserId | None) -> bool:
     """Only its author edits a message; the app's servers (no user) edit any."""
-    return user_id is None or message.user_id == user_id
+    return user_id is None or _is_author(message, user_id)
 
 
 def may_delete(message: Message, user_id: UserId | None, role: str | None) -> bool:
     """Its author, a moderator or above, or the app's servers."""
-    return user_id is None or message.user_id == user_id or role in PRIVILEGED_ROLES
+    return user_id is None or role in PRIVILEGED_ROLES or _is_author(message, user_id)
+
+
+def may_undelete(message: Message, user_id: UserId | None, role: str | None) -> bool:
+    """A moderator or above and the app's servers; the author takes back only a deletion of their own."""
+    if user_id is None or role in PRIVILEGED_ROLES:
+        return True
+    return _is_author(message, user_id) and (message.deleted_at is None or message.deleted_by == user_id)
+
+
+def may_purge(user_id: UserId | None, role: str | None) -> bool:
+    """A moderator or above, or the app's servers: nobody brings it back."""
+    return user_id is None or role in PRIVILEGED_ROLES
+
+
+def may_read_history(message: Message, user_id: UserId | None, role: str | None) -> bool:
+    """Its author, a moderator or above, or the app's servers."""
+    return user_id is None or role in PRIVILEGED_ROLES or _is_author(message, user_id)
+
+
+def _is_author(message: Message, user_id: UserId) -> bool:
+    # A system message names a user and is the app's word: that user may not put another into its mouth.
+    return message.user_id == user_id and message.type != "system"
+
+
+def purged(message: Message, *, now: datetime, by: UserId | None, cv: int) -> Message:
+    """What remains of a purged message; one that was deleted before keeps when and by whom."""
+    if message.deleted_at is not None:
+        gone = tombstone(message, deleted_at=message.deleted_at, deleted_by=message.deleted_by, cv=cv)
+    else:
+        gone = tombstone(message, deleted_at=now, deleted_by=by, cv=cv)
+    return gone.model_copy(update={"updated_at": now})
 
 
 def redacted(body: bytes) -> bytes:

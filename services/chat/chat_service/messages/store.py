@@ -92,8 +92,9 @@ def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]
         [UUID(message.channel_id) for message in messages],
         [UUID(one.send.app_id) for one in accepted],
         [message.user_id for message in messages],
+        [message.type for message in messages],
         [message.text for message in messages],
-        [_attachments_json(message) for message in messages],
+        [attachments_json(message) for message in messages],
         [message.seq for message in messages],
         [message.thread_seq for message in messages],
         [message.cv for message in messages],
@@ -108,7 +109,8 @@ def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]
     )
 
 
-def _attachments_json(message: Message) -> str:
+def attachments_json(message: Message) -> str:
+    """A message's attachments as their column holds them."""
     if not message.attachments:
         return "[]"
     return orjson.dumps([one.model_dump(mode="json", by_alias=True) for one in message.attachments]).decode()
@@ -201,6 +203,7 @@ async def write_tombstone(tx: Transaction, message: Message) -> None:
         UUID(message.id),
         message.version,
         message.cv,
+        message.updated_at,
         message.deleted_at,
         message.deleted_by,
     )
@@ -240,6 +243,10 @@ def message_of(row: Row) -> Message:
         custom=orjson.loads(row["custom"]),
         reply_count=row["reply_count"],
         last_reply_at=row["last_reply_at"],
+        reaction_counts=orjson.loads(row["reaction_counts"]),
+        pinned=row["pinned_at"] is not None,
+        pinned_at=row["pinned_at"],
+        pinned_by=row["pinned_by"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         edited_at=row["edited_at"],
@@ -261,9 +268,10 @@ def _channel_head(row: Row) -> ChannelHead:
     )
 
 
-_COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
+COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
   m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.reply_count, m.last_reply_at,
-  m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by, m.hlc"""
+  m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at, m.edited_at, m.deleted_at,
+  m.deleted_by, m.hlc"""
 
 _LOCK_CHANNELS = """
 select id, app_id, type, last_seq, cv, frozen, deleted_at is not null as deleted
@@ -274,7 +282,7 @@ for no key update skip locked
 """
 
 _SEND_FACTS = f"""
-select sent.position, member.role, {_COLUMNS}, m.request_hash,
+select sent.position, member.role, {COLUMNS}, m.request_hash,
   parent.last_thread_seq as parent_last_seq, parent.parent_id is null as parent_is_top,
   replied.id as reply_to_found, taken.id as taken, gone.created_at as deleted_before
 from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[])
@@ -303,25 +311,25 @@ with moved as (
   where message.id = thread.id
 ), written as (
   insert into message (
-    id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
+    id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
     parent_id, reply_to_id, silent, custom, event_ids, hlc, created_at, updated_at
   )
-  select id, channel_id, app_id, user_id, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
+  select id, channel_id, app_id, user_id, type, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
     request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc, $1, $1
   from unnest(
-    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-    $17::bigint[], $18::text[], $19::bytea[], $20::uuid[], $21::uuid[], $22::boolean[], $23::text[],
-    $24::uuid[], $25::text[]
+    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[],
+    $17::bigint[], $18::bigint[], $19::text[], $20::bytea[], $21::uuid[], $22::uuid[], $23::boolean[],
+    $24::text[], $25::uuid[], $26::text[]
   ) as sent (
-    id, channel_id, app_id, user_id, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
+    id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
     parent_id, reply_to_id, silent, custom, event_id, hlc
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)
 select id, app_id, type, subject, version, channel_id, lane, string_to_array(copies, ' '), body
 from unnest(
-  $26::uuid[], $27::uuid[], $28::text[], $29::text[], $30::bigint[], $31::uuid[], $32::smallint[], $33::text[],
-  $34::bytea[]
+  $27::uuid[], $28::uuid[], $29::text[], $30::text[], $31::bigint[], $32::uuid[], $33::smallint[], $34::text[],
+  $35::bytea[]
 ) as e (id, app_id, type, subject, version, channel_id, lane, copies, body)
 """
 
@@ -336,20 +344,20 @@ left join channel_member member on member.channel_id = channel.id and member.use
 where channel.app_id = $1 and channel.id = $2 and channel.deleted_at is null
 """
 
-_FETCH_MESSAGE = f"select {_COLUMNS} from message m where m.channel_id = $1 and m.id = $2"
+_FETCH_MESSAGE = f"select {COLUMNS} from message m where m.channel_id = $1 and m.id = $2"
 
-_FETCH_MESSAGES = f"select {_COLUMNS} from message m where m.id = any($1::uuid[])"
+_FETCH_MESSAGES = f"select {COLUMNS} from message m where m.id = any($1::uuid[])"
 
 _FETCH_BY_CLIENT_ID = f"""
-select {_COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id = $3
+select {COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id = $3
 """
 
 _LIST_AFTER = (
-    f"select {_COLUMNS} from message m where m.channel_id = $1 and m.seq > $2 order by m.seq limit $3"
+    f"select {COLUMNS} from message m where m.channel_id = $1 and m.seq > $2 order by m.seq limit $3"
 )
 
 _LIST_BEFORE = f"""
-select {_COLUMNS} from message m
+select {COLUMNS} from message m
 where m.channel_id = $1 and m.seq is not null and ($2::bigint is null or m.seq < $2)
 order by m.seq desc
 limit $3
@@ -363,8 +371,8 @@ where id = $1
 
 _WRITE_TOMBSTONE = """
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', version = $2, cv = $3,
-  updated_at = $4, deleted_at = $4, deleted_by = $5
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', reaction_counts = '{}', pinned_at = null,
+  pinned_by = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
 where id = $1
 """
 

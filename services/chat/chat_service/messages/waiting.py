@@ -1,4 +1,4 @@
-"""Sends that wait for a writer, and the choice of who goes into the next batch.
+"""Sends and reactions that wait for a writer, and the choice of who goes into the next batch.
 
 Fair among apps (one each in turn), bounded per channel, so that neither a busy app nor a busy channel fills a
 batch. Order within an app and channel is the order of arrival.
@@ -10,8 +10,10 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from chat_service.messages.rules import Send
+from chat_service.reactions.rules import Reacted, Reacting
 from chatsdk_contracts.ids import AppId, ChannelId
 from chatsdk_contracts.messages import Message
 
@@ -29,17 +31,30 @@ class Sent:
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class WaitingSend:
     """A send with the future of its caller. `attempted`: a commit was tried, so its outcome may be unknown."""
 
-    send: Send
+    wanted: Send
     outcome: asyncio.Future[Sent]
     deadline_s: float
     attempted: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class WaitingReaction:
+    """The same for a reaction."""
+
+    wanted: Reacting
+    outcome: asyncio.Future[Reacted]
+    deadline_s: float
+    attempted: bool = False
+
+
+Waiting: TypeAlias = WaitingSend | WaitingReaction
+
+
 @dataclass(slots=True)
-class SendQueue:
+class WriteQueue:
     """One writer's queue."""
 
     limit: int
@@ -56,13 +71,13 @@ class SendQueue:
 
     def put(self, waiting: Waiting) -> None:
         """At the end of its app's line."""
-        self._apps.setdefault(waiting.send.app_id, deque()).append(waiting)
+        self._apps.setdefault(waiting.wanted.app_id, deque()).append(waiting)
         self._size += 1
 
     def put_back(self, several: Iterable[Waiting]) -> None:
         """In front of their apps' lines, in their old order: they were taken and not written."""
         for waiting in reversed(list(several)):
-            self._apps.setdefault(waiting.send.app_id, deque()).appendleft(waiting)
+            self._apps.setdefault(waiting.wanted.app_id, deque()).appendleft(waiting)
             self._size += 1
 
     def take(self) -> list[Waiting]:
@@ -80,11 +95,11 @@ class SendQueue:
                 del self._apps[app_id]
             if waiting.outcome.done():
                 continue
-            count = per_channel.get(waiting.send.channel_id, 0)
+            count = per_channel.get(waiting.wanted.channel_id, 0)
             if count >= CHANNEL_LIMIT:
                 passed_over.append(waiting)
                 continue
-            per_channel[waiting.send.channel_id] = count + 1
+            per_channel[waiting.wanted.channel_id] = count + 1
             batch.append(waiting)
         self.put_back(passed_over)
         return batch

@@ -1,4 +1,6 @@
-"""The batched writer: all sends that wait now, in one transaction of three statements.
+"""The batched writer: all sends and reactions that wait now, in one transaction.
+
+Three statements for the sends, and two more, in the second phase of the same transaction, if there are reactions.
 
 No timer: a writer takes what waits when its connection is free, so that a lone send is written at once and a
 crowd shares a commit. Writers split the channels by hash, each with a connection of its own. Nothing that
@@ -14,21 +16,30 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 from zlib import crc32
 
 import structlog
+from prometheus_client import Counter
 
-from chat_service.errors import OutcomeUnknown, Overloaded
+from chat_service.errors import OutcomeUnknown, Overloaded, ReactionNotFound
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.batch import write_batch
 from chat_service.messages.rules import Repeat, Send, Verdict
-from chat_service.messages.waiting import SendQueue, Sent, Waiting
+from chat_service.messages.waiting import Sent, Waiting, WaitingReaction, WaitingSend, WriteQueue
+from chat_service.reactions.rules import Reacted, Reacting
 from chatsdk_contracts.ids import MessageId
 from chatsdk_contracts.wire import data_json, to_wire_precision
 from chatsdk_runtime.errors import ServiceError, Unavailable
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import DATABASE_AWAY, Connection, connect, is_bad_argument, transaction_on
+from chatsdk_runtime.postgres import (
+    DATABASE_AWAY,
+    Connection,
+    connect,
+    is_bad_argument,
+    transaction_on,
+)
 
 log = structlog.get_logger()
 
@@ -40,8 +51,11 @@ _BUSY_PAUSE_S = 0.002
 _BY_KEY_ONLY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 
+Outcome = TypeVar("Outcome")
+
+
 class MessageWriter:
-    """The doors' side: put a send into its writer's queue and wait for what comes of it."""
+    """The doors' side: put a send or a reaction into its writer's queue and wait for what comes of it."""
 
     def __init__(
         self,
@@ -58,7 +72,7 @@ class MessageWriter:
         self.lanes = [
             WriterLane(
                 direct_url,
-                queue=SendQueue(queue_limit),
+                queue=WriteQueue(queue_limit),
                 epoch=epoch,
                 wake_relay=wake_relay,
                 instruments=instruments,
@@ -73,30 +87,45 @@ class MessageWriter:
         Raises:
             ServiceError: refused; or 503 `overloaded`, `unavailable`, `outcome_unknown`.
         """
-        lane = self.lanes[crc32(send.channel_id.encode()) % len(self.lanes)]
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(send, loop.create_future(), time.monotonic() + BUSY_LIMIT_S)
+        waiting = WaitingSend(send, asyncio.get_running_loop().create_future(), _deadline_s())
+        counter = self._instruments.sends
+        sent = await self._outcome(waiting, waiting.outcome, counter)
+        counter.labels("repeat" if sent.duplicate else "stored").inc()
+        return sent
+
+    async def react(self, reacting: Reacting) -> Reacted:
+        """Write one reaction, likewise.
+
+        Raises:
+            ServiceError: as for sends.
+        """
+        waiting = WaitingReaction(reacting, asyncio.get_running_loop().create_future(), _deadline_s())
+        counter = self._instruments.reactions
+        reacted = await self._outcome(waiting, waiting.outcome, counter)
+        counter.labels("stored" if reacted.changed else "repeat").inc()
+        return reacted
+
+    async def _outcome(self, waiting: Waiting, outcome: asyncio.Future[Outcome], counter: Counter) -> Outcome:
+        lane = self.lanes[crc32(waiting.wanted.channel_id.encode()) % len(self.lanes)]
         lane.put(waiting)
         # A timer and no `asyncio.timeout`: the same end at a third of the cost, and every send pays it.
-        limit = loop.call_later(OUTAGE_LIMIT_S, _give_up, waiting)
+        limit = asyncio.get_running_loop().call_later(OUTAGE_LIMIT_S, _give_up, waiting)
         try:
-            sent = await waiting.outcome
+            return await outcome
         except TimeoutError:
-            self._instruments.sends.labels("timeout").inc()
+            counter.labels("timeout").inc()
             if waiting.attempted:
                 raise OutcomeUnknown from None
             raise Unavailable(
-                "The database cannot be reached right now; the message was not stored.",
+                "The database cannot be reached right now; nothing was stored.",
                 hint="Send the same request again in a moment.",
                 headers={"Retry-After": "1"},
             ) from None
         except ServiceError as refusal:
-            self._instruments.sends.labels("refused" if refusal.status_code < 500 else "failed").inc()
+            counter.labels("refused" if refusal.status_code < 500 else "failed").inc()
             raise
         finally:
             limit.cancel()
-        self._instruments.sends.labels("repeat" if sent.duplicate else "stored").inc()
-        return sent
 
 
 class WriterLane:
@@ -106,7 +135,7 @@ class WriterLane:
         self,
         direct_url: str,
         *,
-        queue: SendQueue,
+        queue: WriteQueue,
         epoch: int,
         wake_relay: Callable[[], None],
         instruments: ChatInstruments,
@@ -121,7 +150,7 @@ class WriterLane:
         self._arrived = asyncio.Event()
 
     def put(self, waiting: Waiting) -> None:
-        """Take a send in.
+        """Take a send or a reaction in.
 
         Raises:
             Overloaded: too many wait already.
@@ -180,8 +209,8 @@ class WriterLane:
                 if _is_outage(failure):
                     self._queue.put_back(one for one in batch[position:] if not one.outcome.done())
                     raise
-                log.exception("send_failed", channel_id=waiting.send.channel_id)
-                _refuse(waiting, ServiceError("The message could not be stored."))
+                log.exception("write_failed", channel_id=waiting.wanted.channel_id)
+                _refuse(waiting, ServiceError("It could not be stored."))
             else:
                 self._wait_for_busy(busy)
 
@@ -196,21 +225,36 @@ class WriterLane:
     async def _attempt(self, connection: Connection, batch: Sequence[Waiting]) -> list[Waiting]:
         """One transaction. Settles every caller but those whose channel is busy, which are returned."""
         now = to_wire_precision(datetime.now(UTC))
+        sends = [one for one in batch if isinstance(one, WaitingSend)]
+        reacting = [one for one in batch if isinstance(one, WaitingReaction)]
         async with transaction_on(connection) as tx:
-            written = await write_batch(tx, [one.send for one in batch], now=now, epoch=self._epoch)
-            if written.accepted:
+            written = await write_batch(
+                tx,
+                [one.wanted for one in sends],
+                [one.wanted for one in reacting],
+                now=now,
+                epoch=self._epoch,
+            )
+            for reaction, outcome in zip(reacting, written.reacted, strict=True):
+                if reaction.attempted and isinstance(outcome, ReactionNotFound):
+                    # Perhaps it was this very call that took it back, in a commit whose answer was lost.
+                    _refuse(reaction, OutcomeUnknown())
+            if written.is_change:
                 for one in batch:
                     one.attempted = True
-        if written.accepted:
+        if written.is_change:
             self._faults.reached("write.committed")
             self._wake_relay()
-        busy: list[Waiting] = []
-        for waiting, verdict in zip(batch, written.verdicts, strict=True):
-            if verdict is None:
-                busy.append(waiting)
-            else:
-                _settle(waiting, verdict, written.bodies)
-        return busy
+        for send, verdict in zip(sends, written.verdicts, strict=True):
+            if verdict is not None:
+                _settle(send, verdict, written.bodies)
+        for reaction, outcome in zip(reacting, written.reacted, strict=True):
+            if outcome is not None:
+                _settle_reaction(reaction, outcome)
+        busy: list[Waiting] = [
+            one for one, verdict in zip(sends, written.verdicts, strict=True) if verdict is None
+        ]
+        return busy + [one for one, verdict in zip(reacting, written.reacted, strict=True) if verdict is None]
 
 
 def _is_outage(failure: Exception) -> bool:
@@ -218,7 +262,11 @@ def _is_outage(failure: Exception) -> bool:
     return isinstance(failure, DATABASE_AWAY) and not is_bad_argument(failure)
 
 
-def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:
+def _deadline_s() -> float:
+    return time.monotonic() + BUSY_LIMIT_S
+
+
+def _settle(waiting: WaitingSend, verdict: Verdict, bodies: Mapping[MessageId, bytes]) -> None:
     if isinstance(verdict, ServiceError):
         _refuse(waiting, verdict)
         return
@@ -227,6 +275,13 @@ def _settle(waiting: Waiting, verdict: Verdict, bodies: Mapping[MessageId, bytes
     message = verdict.message
     data = bodies.get(message.id) or data_json(message)
     waiting.outcome.set_result(Sent(message, data, isinstance(verdict, Repeat)))
+
+
+def _settle_reaction(waiting: WaitingReaction, outcome: Reacted | ServiceError) -> None:
+    if isinstance(outcome, ServiceError):
+        _refuse(waiting, outcome)
+    elif not waiting.outcome.done():
+        waiting.outcome.set_result(outcome)
 
 
 def _give_up(waiting: Waiting) -> None:

@@ -10,6 +10,7 @@ from chat_service.auth.credentials import CurrentUser
 from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, resources_of, utc_now
 from chat_service.errors import ChannelNotFound
+from chat_service.messages.shelf import Shelf
 from chat_service.sync import actions, cursor, ops
 from chat_service.sync.actions import Reader
 from chat_service.sync.op_store import LaneKey
@@ -67,7 +68,7 @@ async def push_ops(request: Request, body: PushOps, caller: CurrentUser) -> Resp
     user_id = own_id(caller)
     cause = cause_of(request, caller.app_id, user_id, utc_now())
     lane = LaneKey(caller.app_id, user_id, body.client_id, channel_id)
-    results = await ops.push(resources.pool, Push(caller, lane, cause), body.ops)
+    results = await ops.push(resources.pool, Push(caller, lane, cause, Shelf.of(resources)), body.ops)
     resources.wake_relay()
     answer = OpsAnswer(
         client_id=body.client_id,

@@ -10,11 +10,12 @@ import base64
 import binascii
 import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from chatsdk_contracts.ids import AppId, UserId
 from chatsdk_contracts.topology import LANES
+from chatsdk_contracts.wire import from_epoch_ms, to_epoch_ms
 from chatsdk_runtime.encryption import DecryptionError, Keyring, Sealed
 
 FORM: Final = 1
@@ -44,7 +45,7 @@ def encode(cursor: Cursor, keyring: Keyring, app_id: AppId, user_id: UserId) -> 
         *cursor.positions,
         cursor.state_version,
         cursor.user_version,
-        int(cursor.since.timestamp() * 1000),
+        to_epoch_ms(cursor.since),
     )
     sealed = keyring.seal(packed, table="sync", column="cursor", row=f"{app_id}/{user_id}")
     return f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.ciphertext).rstrip(b'=').decode()}"
@@ -68,5 +69,5 @@ def decode(text: str, keyring: Keyring, app_id: AppId, user_id: UserId) -> Curso
         tuple(numbers[:LANES]),
         numbers[LANES],
         numbers[LANES + 1],
-        datetime.fromtimestamp(since_ms / 1000, UTC),
+        from_epoch_ms(since_ms),
     )

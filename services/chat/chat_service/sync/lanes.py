@@ -18,6 +18,7 @@ from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import ChannelId, day_floor
 from chatsdk_contracts.sync import Departure, Reset
 from chatsdk_contracts.topology import LANES, lane_of
+from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.postgres import Connection
 
 # Partitions are made ahead; nobody's clock is so far ahead that an event of today lies beyond the day after tomorrow.
@@ -142,4 +143,4 @@ def _touch(event: Logged) -> Touch:
 
 
 def _first_id(at: datetime) -> UUID:
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+    return UUID(int=to_epoch_ms(at) << 80)

@@ -15,10 +15,12 @@ from chat_service.auth.principal import Principal
 from chat_service.errors import MessageNotFound, OpOutOfOrder
 from chat_service.events.log import Cause
 from chat_service.messages import actions as messages
+from chat_service.messages import removal
 from chat_service.messages.actions import Change
 from chat_service.messages.batch import write_batch
 from chat_service.messages.requests import send_of
 from chat_service.messages.rules import clamped_hlc, forestalled
+from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
 from chat_service.sync import op_store
 from chat_service.sync.op_store import LaneKey, StoredResult
@@ -33,11 +35,12 @@ from chatsdk_runtime.postgres import Connection, Pool, Transaction, transaction
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Who pushes operations of which lane, and why the events exist."""
+    """Who pushes operations of which lane, why the events exist, and where deleted words are kept for a while."""
 
     caller: Principal
     lane: LaneKey
     cause: Cause
+    shelf: Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +159,12 @@ async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
         raise verdict
     if verdict is None:
         raise Unavailable("The channel is busy.", headers={"Retry-After": "1"})
-    return Effect(201 if written.accepted else 200, verdict.message)
+    return Effect(201 if written.bodies else 200, verdict.message)
 
 
 async def _delete(tx: Transaction, asked: Push, op: DeleteOp) -> Effect:
     try:
-        await messages.delete(tx, _change(asked, op.message_id, op.base_version))
+        await removal.delete(tx, _change(asked, op.message_id, op.base_version), asked.shelf)
     except MessageNotFound:
         standing = await messages.require_readable(tx, asked.caller, asked.lane.channel_id)
         await op_store.write_pre_tombstone(tx, asked.lane, op.message_id, asked.cause.now)

@@ -7,6 +7,7 @@ from typing import Any
 
 from chat_service.channels.store import fetch_channels
 from chat_service.messages.store import fetch_messages
+from chat_service.reactions.store import own_reactions
 from chat_service.sync import store
 from chat_service.sync.rules import Covered
 from chatsdk_contracts.channels import Channel, Member
@@ -16,12 +17,14 @@ from chatsdk_contracts.sync import Change, ChannelChange, MemberChange, MessageC
 from chatsdk_runtime.postgres import Connection
 
 
-async def shown(connection: Connection, covered: Sequence[Covered]) -> list[Change]:
+async def shown(connection: Connection, user_id: UserId, covered: Sequence[Covered]) -> list[Change]:
     """The changes in order; one query for each kind of thing."""
     message_ids = [MessageId(one.entity_id) for one in covered if one.kind == "message"]
     channel_ids = [one.channel_id for one in covered if one.kind == "channel"]
     pairs = [(one.channel_id, UserId(one.entity_id)) for one in covered if one.kind == "member"]
     messages = await fetch_messages(connection, message_ids) if message_ids else []
+    reacted = [message.id for message in messages if message.reaction_counts]
+    own = await own_reactions(connection, user_id, reacted) if reacted else {}
     channels = await fetch_channels(connection, channel_ids) if channel_ids else []
     members = (
         await store.fetch_members(connection, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
@@ -29,7 +32,10 @@ async def shown(connection: Connection, covered: Sequence[Covered]) -> list[Chan
         else {}
     )
     present = _Present(
-        {message.id: message for message in messages}, {channel.id: channel for channel in channels}, members
+        {message.id: message for message in messages},
+        own,
+        {channel.id: channel for channel in channels},
+        members,
     )
     return [present.change(one) for one in covered]
 
@@ -40,10 +46,12 @@ class _Present:
     def __init__(
         self,
         messages: dict[MessageId, Message],
+        own_reactions: dict[MessageId, list[str]],
         channels: dict[ChannelId, Channel],
         members: dict[tuple[ChannelId, UserId], Member],
     ) -> None:
         self._messages = messages
+        self._own_reactions = own_reactions
         self._channels = channels
         self._members = members
 
@@ -55,7 +63,8 @@ class _Present:
             member = self._members.get((one.channel_id, user_id))
             return MemberChange(**place, user_id=user_id, member=member)
         if one.kind == "message" and (message := self._messages.get(MessageId(one.entity_id))) is not None:
-            return MessageChange(**place, message=message)
+            own = self._own_reactions.get(message.id, [])
+            return MessageChange(**place, message=message, own_reactions=own)
         if one.kind == "channel" and (channel := self._channels.get(one.channel_id)) is not None:
             return ChannelChange(**place, channel=channel)
         return NothingToShow(**place)

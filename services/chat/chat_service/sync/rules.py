@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.sync.cursor import Cursor
 from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.wire import from_epoch_ms
 
 Kind = Literal["message", "member", "channel", "none"]
 
@@ -110,4 +111,4 @@ def oldest_time(oldest: UUID | None, now: datetime) -> datetime:
     """
     if oldest is None:
         return now - _ID_MARGIN
-    return min(now, datetime.fromtimestamp((oldest.int >> 80) / 1000, UTC)) - _ID_MARGIN
+    return min(now, from_epoch_ms(oldest.int >> 80)) - _ID_MARGIN

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from chat_service.errors import NotAMember, Overloaded
-from chatsdk_contracts.ids import ChannelId, new_id
+from chat_service.reactions.rules import Reacting
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId, new_id
 from chatsdk_runtime.errors import NotFound, ServiceError, Unavailable
 from chatsdk_runtime.postgres import Pool
 from tests.fixtures.postgres import PostgresServer
@@ -203,3 +204,45 @@ async def test_sends_survive_a_restart_of_the_database(
         )
     assert {str(row["id"]) for row in stored} == acknowledged
     assert [row["seq"] for row in stored] == list(range(1, 201))
+
+
+async def test_reactions_survive_a_restart_of_the_database(
+    pool: Pool, chat_database: str, postgres_server: PostgresServer
+) -> None:
+    users = [f"u{number}" for number in range(100)]
+    app = await an_app(pool, ["ann", *users])
+    channel = await a_channel(pool, app, ["ann", *users])
+    acknowledged: set[str] = set()
+
+    async def react_until_acknowledged(message_id: MessageId, user: str) -> None:
+        wanted = Reacting(app, channel, message_id, UserId(user), ":yes:", "add", None)
+
+        async def tried() -> bool:
+            try:
+                await writer.react(wanted)
+            except Unavailable:
+                return False
+            acknowledged.add(user)
+            return True
+
+        await wait_for(tried, within_s=30, what=f"the reaction of {user} is acknowledged")
+
+    async with running_writer(chat_database) as writer:
+        sent = await writer.write(a_send(app, channel, "m"))
+        reacting = [asyncio.create_task(react_until_acknowledged(sent.message.id, user)) for user in users]
+        await wait_for(lambda: len(acknowledged) > 0, what="the first acknowledgement")
+        await asyncio.to_thread(postgres_server.restart)
+        await asyncio.gather(*reacting)
+
+    async with a_pool(chat_database) as again:
+        (message,) = await rows(
+            again, "select reaction_counts, cv from message where channel_id = $1", UUID(channel)
+        )
+        reacted = await rows(again, "select user_id from reaction where channel_id = $1", UUID(channel))
+        events = await rows(
+            again, "select version from event where channel_id = $1 order by version", UUID(channel)
+        )
+    assert {row["user_id"] for row in reacted} == set(users)
+    assert orjson.loads(message["reaction_counts"]) == {":yes:": 100}
+    assert [row["version"] for row in events] == list(range(1, 102))
+    assert message["cv"] == 101

@@ -15,6 +15,7 @@ from chat_service.channels import members_api
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages import api as messages_api
+from chat_service.reactions import api as reactions_api
 from chat_service.sync import api as sync_api
 from chat_service.users import api as users_api
 from chatsdk_runtime.fault_points import FaultPoints
@@ -49,7 +50,16 @@ async def numbering_doors(doors: Chat, database: str) -> AsyncIterator[Chat]:
         )
         resources = replace(doors.resources, writer=writer, wake_relay=relay.wake)
         app.state.resources = resources
-        for door in (apps_api, auth_api, users_api, channels_api, members_api, messages_api, sync_api):
+        for door in (
+            apps_api,
+            auth_api,
+            users_api,
+            channels_api,
+            members_api,
+            messages_api,
+            reactions_api,
+            sync_api,
+        ):
             app.include_router(door.router)
         loops.start("lead", relay.lead)
         loops.start("number", relay.number)
@@ -69,6 +79,11 @@ async def all_numbered(chat: Chat) -> None:
         return await chat.sql("select from event where lane_pos is null") == []
 
     await wait_for(none_waits, what="everything is numbered")
+
+
+def without_quote(message: dict[str, Any]) -> dict[str, Any]:
+    """A listed message as a device keeps it: what it quotes belongs to another message, which the device follows too."""
+    return {name: value for name, value in message.items() if name != "quoted"}
 
 
 @dataclass
@@ -122,7 +137,8 @@ class Device:
     def _apply(self, change: dict[str, Any]) -> None:
         match change["type"]:
             case "message":
-                self.messages[change["message"]["id"]] = change["message"]
+                own = {"ownReactions": change["ownReactions"]}
+                self.messages[change["message"]["id"]] = change["message"] | own
             case "member" if change["member"] is None:
                 self.members.pop((change["channelId"], change["userId"]), None)
             case "member":
@@ -142,7 +158,7 @@ class Device:
         self.channels[channel_id] = channel
         self.members |= {(channel_id, one["userId"]): one for one in channel["members"]}
         listed = (await self.user.call("GET", f"/api/channels/{channel_id}/messages?limit=200")).json()
-        self.messages |= {one["id"]: one for one in listed["messages"]}
+        self.messages |= {one["id"]: without_quote(one) for one in listed["messages"]}
 
     def _drop(self, channel_id: str) -> None:
         self.seen.pop(channel_id, None)

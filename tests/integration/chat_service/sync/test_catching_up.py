@@ -7,7 +7,7 @@ import pytest
 
 from chatsdk_contracts.ids import new_id
 from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code
-from tests.integration.chat_service.sync.devices import Device, all_numbered
+from tests.integration.chat_service.sync.devices import Device, all_numbered, without_quote
 
 
 async def send(user: Caller, channel: str, text: str = "hello", **fields: Any) -> dict[str, Any]:
@@ -195,7 +195,7 @@ async def _do_something(
 ) -> None:
     user, room = chance.choice(users), chance.choice(rooms)
     path = f"/api/channels/{room}"
-    match chance.randrange(8):
+    match chance.randrange(9):
         case 0 | 1 | 2:
             response = await user.call("POST", f"{path}/messages", {"text": new_id()})
             sent += [response.json()] if response.status_code == 201 else []
@@ -212,6 +212,10 @@ async def _do_something(
             await user.call("POST", f"{path}/join")
         case 6 if user is not users[0]:
             await user.call("POST", f"{path}/leave")
+        case 7 if sent:
+            one = chance.choice(sent)
+            reactions = f"/api/channels/{one['channelId']}/messages/{one['id']}/reactions"
+            await user.call("POST", reactions, {"type": chance.choice(["like", "love"])})
         case _:
             await chance.choice(devices).page(limit=chance.choice([1, 4, 100]))
 
@@ -229,4 +233,4 @@ async def _is_as_the_server_says(device: Device, room: str) -> None:
         one["userId"] for one in channel["members"]
     }
     mine = {one["id"]: one for one in device.messages.values() if one["channelId"] == room}
-    assert mine == {one["id"]: one for one in messages}
+    assert mine == {one["id"]: without_quote(one) for one in messages}

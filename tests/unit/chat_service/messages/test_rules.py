@@ -10,8 +10,8 @@ from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
 from chat_service.messages import rules
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, Send, SendFacts
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
-from chatsdk_contracts.messages import Message
-from chatsdk_runtime.errors import IdempotencyMismatch, InvalidInput
+from chatsdk_contracts.messages import Message, tombstone
+from chatsdk_runtime.errors import Forbidden, IdempotencyMismatch, InvalidInput
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 APP = AppId(new_id())
@@ -229,3 +229,71 @@ def test_who_edits_and_who_deletes(user: str | None, role: str | None, edits: bo
 
     assert rules.may_edit(STORED, user_id) is edits
     assert rules.may_delete(STORED, user_id, role) is deletes
+
+
+@pytest.mark.parametrize(
+    ("user", "role", "deleted_by", "restores"),
+    [
+        pytest.param("ann", "member", "ann", True, id="author, own deletion"),
+        pytest.param("ann", "member", "bob", False, id="author, a moderator's deletion"),
+        pytest.param("ann", "member", None, False, id="author, the server's deletion"),
+        pytest.param("ann", "moderator", "bob", True, id="author who moderates"),
+        pytest.param("bob", "member", "ann", False, id="another member"),
+        pytest.param("bob", "moderator", "ann", True, id="moderator"),
+        pytest.param(None, None, "ann", True, id="the app's server"),
+    ],
+)
+def test_who_restores(user: str | None, role: str | None, deleted_by: str | None, restores: bool) -> None:
+    gone = tombstone(
+        STORED, deleted_at=NOW, deleted_by=None if deleted_by is None else UserId(deleted_by), cv=4
+    )
+
+    assert rules.may_undelete(gone, None if user is None else UserId(user), role) is restores
+
+
+@pytest.mark.parametrize(
+    ("user", "role", "purges", "reads_history"),
+    [
+        pytest.param("ann", "member", False, True, id="author"),
+        pytest.param("bob", "member", False, False, id="another member"),
+        pytest.param("bob", "moderator", True, True, id="moderator"),
+        pytest.param(None, None, True, True, id="the app's server"),
+    ],
+)
+def test_who_purges_and_who_reads_the_history(
+    user: str | None, role: str | None, purges: bool, reads_history: bool
+) -> None:
+    user_id = None if user is None else UserId(user)
+
+    assert rules.may_purge(user_id, role) is purges
+    assert rules.may_read_history(STORED, user_id, role) is reads_history
+
+
+def test_a_system_message_is_the_servers_alone_whomever_it_names() -> None:
+    system = STORED.model_copy(update={"type": "system"})
+
+    assert not rules.may_edit(system, UserId("ann"))
+    assert not rules.may_delete(system, UserId("ann"), "member")
+    assert rules.may_edit(system, None)
+    by_user = Decisions(NOW).decide(a_send(type="system"), a_channel(), facts())
+    by_server = Decisions(NOW).decide(a_send(type="system", by_server=True), a_channel(), facts())
+    assert isinstance(by_user, Forbidden)
+    assert isinstance(by_server, Accepted)
+    assert by_server.message.type == "system"
+
+
+def test_a_purge_keeps_when_and_by_whom_a_message_was_deleted_before() -> None:
+    earlier = datetime(2025, 12, 1, tzinfo=UTC)
+    deleted = tombstone(STORED, deleted_at=earlier, deleted_by=UserId("ann"), cv=4)
+
+    again = rules.purged(deleted, now=NOW, by=UserId("bob"), cv=5)
+    at_once = rules.purged(STORED, now=NOW, by=UserId("bob"), cv=5)
+
+    assert (again.deleted_at, again.deleted_by, again.updated_at, again.version) == (earlier, "ann", NOW, 3)
+    assert (at_once.deleted_at, at_once.deleted_by, at_once.updated_at, at_once.version) == (
+        NOW,
+        "bob",
+        NOW,
+        2,
+    )
+    assert at_once.text == ""

@@ -6,12 +6,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.messages.waiting import BATCH_LIMIT, CHANNEL_LIMIT, SendQueue, Sent, Waiting
+from chat_service.messages.waiting import BATCH_LIMIT, CHANNEL_LIMIT, Sent, Waiting, WaitingSend, WriteQueue
 from chatsdk_contracts.ids import AppId, ChannelId
 from tests.unit.chat_service.messages.test_rules import a_send
 
 
-def a_waiting(app: int, channel: int, number: int) -> Waiting:
+def a_waiting(app: int, channel: int, number: int) -> WaitingSend:
     """One waiting send, told apart by its client id."""
     send = replace(
         a_send(f"{number}"), app_id=AppId(f"app{app}"), channel_id=ChannelId(f"channel{app}-{channel}")
@@ -19,12 +19,12 @@ def a_waiting(app: int, channel: int, number: int) -> Waiting:
     loop = asyncio.new_event_loop()
     future: asyncio.Future[Sent] = loop.create_future()
     loop.close()
-    return Waiting(send, future, 0.0)
+    return WaitingSend(send, future, 0.0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=400))
 def test_everything_put_is_taken_once_and_in_order_per_channel(arrivals: list[tuple[int, int]]) -> None:
-    queue = SendQueue(limit=10_000)
+    queue = WriteQueue(limit=10_000)
     put = [a_waiting(app, channel, number) for number, (app, channel) in enumerate(arrivals)]
     for one in put:
         queue.put(one)
@@ -34,19 +34,20 @@ def test_everything_put_is_taken_once_and_in_order_per_channel(arrivals: list[tu
         batch = queue.take()
         assert 0 < len(batch) <= BATCH_LIMIT
         per_channel: dict[str, int] = {}
-        for one in batch:
-            per_channel[one.send.channel_id] = per_channel.get(one.send.channel_id, 0) + 1
+        for waiting in batch:
+            channel_id = waiting.wanted.channel_id
+            per_channel[channel_id] = per_channel.get(channel_id, 0) + 1
         assert max(per_channel.values()) <= CHANNEL_LIMIT
         taken += batch
 
     assert len(taken) == len(put)
-    for channel in {one.send.channel_id for one in put}:
-        sent = [one for one in put if one.send.channel_id == channel]
-        assert [one for one in taken if one.send.channel_id == channel] == sent
+    for channel in {one.wanted.channel_id for one in put}:
+        sent = [one for one in put if one.wanted.channel_id == channel]
+        assert [waiting for waiting in taken if waiting.wanted.channel_id == channel] == sent
 
 
 def test_a_quiet_app_does_not_wait_behind_a_busy_one() -> None:
-    queue = SendQueue(limit=10_000)
+    queue = WriteQueue(limit=10_000)
     for number in range(1_000):
         queue.put(a_waiting(0, number, number))
     quiet = a_waiting(1, 0, 1_000)
@@ -56,7 +57,7 @@ def test_a_quiet_app_does_not_wait_behind_a_busy_one() -> None:
 
 
 def test_what_is_put_back_comes_first() -> None:
-    queue = SendQueue(limit=10)
+    queue = WriteQueue(limit=10)
     first, second, third = (a_waiting(0, number, number) for number in range(3))
     queue.put(third)
 
@@ -66,7 +67,7 @@ def test_what_is_put_back_comes_first() -> None:
 
 
 def test_callers_who_went_away_are_left_out() -> None:
-    queue = SendQueue(limit=10)
+    queue = WriteQueue(limit=10)
     gone, stays = a_waiting(0, 0, 0), a_waiting(0, 0, 1)
     gone.outcome.cancel()
     queue.put(gone)
@@ -77,7 +78,7 @@ def test_callers_who_went_away_are_left_out() -> None:
 
 
 def test_a_full_queue_says_so() -> None:
-    queue = SendQueue(limit=1)
+    queue = WriteQueue(limit=1)
     assert not queue.is_full
 
     queue.put(a_waiting(0, 0, 0))

@@ -1,0 +1,1 @@
+"""Pins: the few messages that a channel keeps in view."""

@@ -1,0 +1,44 @@
+"""SQL of pins: they are columns of the message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chat_service.messages.store import COLUMNS, message_of
+from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.messages import Message
+from chatsdk_runtime.postgres import Connection, Transaction
+
+
+async def count_pins(tx: Transaction, channel_id: ChannelId) -> int:
+    """How many messages of a locked channel are pinned."""
+    return int(await tx.fetchval(_COUNT_PINS, UUID(channel_id)))
+
+
+async def write_pin(tx: Transaction, message: Message, event_id: str) -> None:
+    """Write when and by whom a message was pinned, or that it is not, and note which event tells of it."""
+    await tx.execute(
+        _WRITE_PIN, UUID(message.id), message.cv, message.pinned_at, message.pinned_by, UUID(event_id)
+    )
+
+
+async def list_pins(connection: Connection, channel_id: ChannelId) -> Sequence[Message]:
+    """The pinned messages of a channel, the newest pin first."""
+    return [message_of(row) for row in await connection.fetch(_LIST_PINS, UUID(channel_id))]
+
+
+_COUNT_PINS = "select count(*) from message where channel_id = $1 and pinned_at is not null"
+
+_WRITE_PIN = """
+update message
+set cv = $2, pinned_at = $3, pinned_by = $4, event_ids = event_ids || $5::uuid
+where id = $1
+"""
+
+_LIST_PINS = f"""
+select {COLUMNS}
+from message m
+where m.channel_id = $1 and m.pinned_at is not null
+order by m.pinned_at desc, m.id desc
+"""

@@ -1,0 +1,1 @@
+"""Saved messages: what a user keeps, seen by nobody else."""
