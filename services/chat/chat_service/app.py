@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -13,11 +14,14 @@ from prometheus_client.process_collector import ProcessCollector
 
 from chat_service import discovery, maintenance
 from chat_service.apps.api import router as apps_router
+from chat_service.apps.own_api import router as own_app_router
 from chat_service.auth.api import router as auth_router
+from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.api import router as channels_router
 from chat_service.channels.members_api import router as members_router
 from chat_service.events import feed, store
+from chat_service.events.control import ControlChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.api import router as messages_router
@@ -25,6 +29,8 @@ from chat_service.messages.writer import MessageWriter
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.users.api import router as users_router
+from chat_service.users.own_api import router as own_user_router
+from chatsdk_contracts.control import ControlEvent
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -46,8 +52,11 @@ _ROUTERS = (
     messages_router,
     channels_router,
     members_router,
+    # Before the users: it knows `me` and `block`, where those take any id.
+    own_user_router,
     users_router,
     auth_router,
+    own_app_router,
     apps_router,
     discovery.router,
 )
@@ -164,12 +173,15 @@ class _Service:
             faults=faults,
         )
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
+        tokens = TokenVerifier(self._pool, keyring)
+        control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
         resources = Resources(
             settings=settings,
             pool=self._pool,
             keyring=keyring,
             epoch=epoch,
-            tokens=TokenVerifier(self._pool, keyring),
+            tokens=tokens,
+            control=control,
             wake_relay=relay.wake,
             writer=writer,
         )
@@ -182,12 +194,26 @@ class _Service:
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
         loops.start("maintenance", self._maintain)
+        self._start_control(control, tokens)
         self._health.started = True
         try:
             yield
         finally:
             await loops.stop()
             await _resign(relay)
+
+    def _start_control(self, control: ControlChannel, tokens: TokenVerifier) -> None:
+        """Tell the other replicas what is revoked, and hear it from them."""
+
+        def hear(event: ControlEvent) -> None:
+            revocation = heard(event)
+            if revocation is not None:
+                tokens.revoked(revocation)
+
+        loops = self._health.loops
+        loops.start("control-publish", control.publish)
+        loops.start("control-listen", control.listener(hear, tokens.forget).run)
+        loops.start("key-uses", partial(maintenance.write_key_uses, self._pool, tokens))
 
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""

@@ -15,6 +15,7 @@ ServiceError
 │   ├── MemberNotFound      404  member_not_found
 │   └── MessageNotFound     404  message_not_found
 ├── Conflict                409  conflict
+│   ├── LastFullKey         409  last_full_key
 │   ├── VersionConflict     409  conflict        (extra: current)
 │   └── LastOwner           409  last_owner
 └── Unavailable             503  unavailable
@@ -92,7 +93,7 @@ class ApiKeyNotFound(NotFound):
     code = "api_key_not_found"
 
     def __init__(self) -> None:
-        super().__init__("No such API key.", hint="GET /admin/apps/{id}/keys lists the app's keys.")
+        super().__init__("No such API key.", hint="GET /api/app/keys lists the app's keys.")
 
 
 class UserNotFound(NotFound):
@@ -140,6 +141,18 @@ class VersionConflict(Conflict):
             "It was changed in the meantime.",
             hint="Merge with `current` and send again with its version as baseVersion.",
             extra={"current": current},
+        )
+
+
+class LastFullKey(Conflict):
+    """The app would be left without a key that has all rights."""
+
+    code = "last_full_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the app's last key with all rights.",
+            hint="Make another key without scopes first: POST /api/app/keys.",
         )
 
 

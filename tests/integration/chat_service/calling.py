@@ -11,13 +11,16 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from chat_service.apps import api as apps_api
+from chat_service.apps import own_api as own_app_api
 from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import members_api
+from chat_service.events.control import ControlChannel
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.users import api as users_api
+from chat_service.users import own_api as own_user_api
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import open_pool
@@ -118,6 +121,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         keyring=keyring,
         epoch=1,
         tokens=TokenVerifier(pool, keyring),
+        control=ControlChannel("amqp://127.0.0.1:1", 1),
         wake_relay=lambda: wakes.append(1),
         # No route of these sends a message.
         writer=cast("Any", None),
@@ -126,7 +130,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
     )
     app.state.resources = resources
-    for door in (apps_api, auth_api, users_api, channels_api, members_api):
+    for door in (apps_api, own_app_api, auth_api, own_user_api, users_api, channels_api, members_api):
         app.include_router(door.router)
     transport = httpx2.ASGITransport(app=app)
     try:
