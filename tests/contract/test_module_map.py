@@ -23,7 +23,6 @@ METRICS = "tests/integration/metrics_service"
 DRIVEN_BY = {
     "chat_service/__main__": "tests/e2e/test_story.py",
     "chat_service/admin": f"{CHAT}/test_admin_command.py",
-    "chat_service/app": "tests/e2e/test_story.py",
     "chat_service/apps": f"{CHAT}/test_apps.py",
     "chat_service/auth": f"{CHAT}/test_auth.py",
     "chat_service/channels/access": f"{CHAT}/test_channels.py",
@@ -42,7 +41,6 @@ DRIVEN_BY = {
     "chat_service/wire_input": "tests/e2e/test_errors.py",
     "chatsdk/errors": "tests/unit/sdk/test_webhooks.py",
     "chatsdk/webhooks": "tests/unit/sdk/test_webhooks.py",
-    "chatsdk_contracts/control": "tests/contract/test_event_schemas.py",
     "chatsdk_contracts/exports": "tests/contract/test_event_schemas.py",
     "chatsdk_contracts/mentions": "tests/contract/test_event_schemas.py",
     "chatsdk_contracts/moderation": "tests/contract/test_event_schemas.py",
@@ -53,6 +51,7 @@ DRIVEN_BY = {
     "chatsdk_contracts/uploads": "tests/contract/test_event_schemas.py",
     "chatsdk_contracts/users": "tests/contract/test_event_schemas.py",
     "chatsdk_contracts/workspaces": "tests/contract/test_event_schemas.py",
+    "chatsdk_runtime/broadcast": f"{CHAT}/test_revocation.py",
     "chatsdk_runtime/health": "tests/e2e/test_ports.py",
     "chatsdk_runtime/server": "tests/e2e/test_ports.py",
     "chatsdk_runtime/ids": f"{CHAT}/messages/test_writer.py",

@@ -67,6 +67,19 @@ class Tenant:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.chat.call(method, path, body, headers={"X-API-Key": self.key, **named})
 
+    async def limited(self, *scopes: str) -> "Tenant":
+        """The same app with another key, of these scopes (none: all rights)."""
+        body = {"scopes": list(scopes)} if scopes else {}
+        made = await self.server("POST", "/api/app/keys", body)
+        assert made.status_code == 201, made.text
+        return Tenant(self.chat, self.id, made.json()["apiKey"])
+
+    async def token(self, user_id: str, **wish: Any) -> "Caller":
+        """The user with a token of their own."""
+        minted = await self.server("POST", "/api/auth/tokens", {"userId": user_id, **wish})
+        assert minted.status_code == 201, minted.text
+        return Caller(self.chat, user_id, minted.json()["token"])
+
     async def user(self, user_id: str, **fields: Any) -> "Caller":
         await self.server("POST", "/api/users/ensure", {"userId": user_id, **fields})
         minted = (await self.server("POST", "/api/auth/tokens", {"userId": user_id})).json()
@@ -102,7 +115,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN) -> AsyncIterator[Chat]:
+async def running_doors(
+    database: str, *, admin_token: str | None = ADMIN_TOKEN, control: ControlChannel | None = None
+) -> AsyncIterator[Chat]:
     """The public routes of this part over the given database."""
     environment = {
         "given_database_url": database,
@@ -121,7 +136,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         keyring=keyring,
         epoch=1,
         tokens=TokenVerifier(pool, keyring),
-        control=ControlChannel("amqp://127.0.0.1:1", 1),
+        control=control or ControlChannel("amqp://127.0.0.1:1", 1),
         wake_relay=lambda: wakes.append(1),
         # No route of these sends a message.
         writer=cast("Any", None),
