@@ -76,9 +76,11 @@ def claims(
 def is_revoked(token_id: str, valid_after: datetime | None) -> bool:
     """Whether a token was issued until the time of a revocation.
 
-    Its UUIDv7 decides, not `iat`: a revocation and the next token are often within one second.
+    Its UUIDv7 decides, not `iat`: a revocation and the next token are often within one second. ValueError if it is
+    none.
     """
-    return valid_after is not None and uuid7_timestamp_ms(token_id) <= _milliseconds(valid_after)
+    issued_ms = uuid7_timestamp_ms(token_id)
+    return valid_after is not None and issued_ms <= _milliseconds(valid_after)
 
 
 def _milliseconds(at: datetime) -> int:

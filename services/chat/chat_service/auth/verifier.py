@@ -125,7 +125,7 @@ class TokenVerifier:
             said = None if signing is None else self._verified(token, app_id, signing)
             if said is None:
                 return nobody
-            user_id, token_id = UserId(said["sub"]), str(said["jti"])
+            user_id, token_id = UserId(said["sub"]), said["jti"]
             standing = await store.fetch_standing(connection, app_id, user_id, token_id)
         if standing is None or not standing.is_active or standing.is_revoked:
             return nobody
@@ -143,9 +143,11 @@ class TokenVerifier:
             said: dict[str, Any] = jwt.decode(
                 token, secret, algorithms=[ALGORITHM], options={"require": _CLAIMS, "verify_iat": False}
             )
-        except jwt.InvalidTokenError:
+            said["jti"] = str(UUID(said["jti"]))
+            revoked = rules.is_revoked(said["jti"], signing.valid_after)
+        except (jwt.InvalidTokenError, ValueError):
             return None
-        return None if rules.is_revoked(said["jti"], signing.valid_after) else said
+        return None if revoked else said
 
     def _remember(self, digest: bytes, known: _Known, began: int) -> None:
         if began != self._revocations:
