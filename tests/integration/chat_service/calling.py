@@ -155,6 +155,15 @@ async def running_doors(
         await pool.close()
 
 
+async def waiting_for_locks(chat: Chat) -> int:
+    """How many connections to the database wait for a lock now."""
+    statement = """
+        select count(*) as number from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+    """
+    return int((await chat.sql(statement))[0]["number"])
+
+
 def problems(response: httpx2.Response) -> dict[str, str]:
     """The paths that an answer complains about, with their codes."""
     return {problem["path"]: problem["code"] for problem in response.json()["error"].get("details", [])}

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from chat_service.maintenance import write_key_uses_once
-from tests.integration.chat_service.calling import Chat, Tenant, error_code, problems
+from chatsdk_runtime.postgres import transaction
+from tests.integration.chat_service.calling import Chat, Tenant, error_code, problems, waiting_for_locks
+from tests.waiting import wait_for
 
 KEYS = "/api/app/keys"
 
@@ -86,13 +88,23 @@ async def test_the_last_key_with_all_rights_cannot_be_taken_back(tenant: Tenant)
     assert await is_let_in(other)
 
 
-async def test_two_full_keys_that_take_themselves_back_at_once_leave_one(tenant: Tenant) -> None:
+async def test_two_full_keys_that_take_themselves_back_at_once_leave_one(chat: Chat, tenant: Tenant) -> None:
     first = await key_id(tenant)
     other = await tenant.limited()
     second = await key_id(tenant)
-    answers = await asyncio.gather(
-        tenant.server("DELETE", f"{KEYS}/{first}"), other.server("DELETE", f"{KEYS}/{second}")
-    )
+    async with transaction(chat.resources.pool) as tx:
+        # Neither can be written before both have judged, as far as they may judge at the same time.
+        await tx.execute("select 1 from api_key where app_id = $1::uuid for update", tenant.id)
+        calls = [
+            asyncio.create_task(tenant.server("DELETE", f"{KEYS}/{first}")),
+            asyncio.create_task(other.server("DELETE", f"{KEYS}/{second}")),
+        ]
+
+        async def both_wait() -> bool:
+            return await waiting_for_locks(chat) == 2
+
+        await wait_for(both_wait)
+    answers = await asyncio.gather(*calls)
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     assert [await is_let_in(tenant), await is_let_in(other)].count(True) == 1
 

@@ -80,6 +80,7 @@ async def test_a_deactivated_user_calls_no_more_and_stays_where_they_are(
     ann, bob = await tenant.users("ann", "bob")
     room = await bob.channel(type="group", name="room", memberIds=["ann"])
     assert (await ann.call("GET", "/api/users/me")).status_code == 200
+    unused = await tenant.token("ann")
     answers = await asyncio.gather(*(tenant.server(method, f"/api/users/ann{path}") for _ in range(5)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["deactivatedAt"] for answer in answers}) == 1
@@ -93,6 +94,7 @@ async def test_a_deactivated_user_calls_no_more_and_stays_where_they_are(
 
     assert back.json()["deactivatedAt"] is None
     assert (await ann.call("GET", "/api/users/me")).status_code == 401
+    assert (await unused.call("GET", "/api/users/me")).status_code == 401
     assert (await (await tenant.token("ann")).call("GET", "/api/users/me")).status_code == 200
     assert (await tenant.server("POST", "/api/users/ann/reactivate")).json() == back.json()
     events = [event for event in await tenant.events("users/ann") if event["appid"] == tenant.id]
