@@ -162,6 +162,32 @@ async def test_a_user_is_refused_and_a_stranger_finds_nothing(
     assert (await api.ok("GET", own))["enabled"] is True
 
 
+async def test_a_limited_key_needs_the_scope_of_webhooks(dispatcher: Dispatcher, chat: ChatStandIn) -> None:
+    chat.keys |= {"reader": "app-1", "manager": "app-1"}
+    chat.scopes |= {"reader": ["chat:read"], "manager": ["webhooks:manage"]}
+    status, answer, _ = await Api(dispatcher.url, "reader").call("GET", "/api/webhooks")
+    assert (status, answer["error"]["code"]) == (403, "scope_missing")
+    assert "webhooks:manage" in answer["error"]["hint"]
+    assert (await Api(dispatcher.url, "manager").webhook(URL))["url"] == URL
+
+
+async def test_a_revoked_key_is_refused_when_chat_tells_so(
+    dispatcher: Dispatcher, chat: ChatStandIn, source: EventSource
+) -> None:
+    chat.keys["doomed"] = "app-1"
+    api = Api(dispatcher.url, "doomed")
+    assert (await api.call("GET", "/api/webhooks"))[0] == 200
+    del chat.keys["doomed"]
+    assert (await api.call("GET", "/api/webhooks"))[0] == 200
+    await source.tell(b"whatever")
+
+    async def is_refused() -> bool:
+        return (await api.call("GET", "/api/webhooks"))[0] == 401
+
+    # Without the broker it would be known for five seconds.
+    await wait_for(is_refused, 3)
+
+
 async def test_deleting_ends_a_webhook(api: Api) -> None:
     made = await api.webhook(URL)
     path = f"/api/webhooks/{made['id']}"

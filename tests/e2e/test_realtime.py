@@ -69,6 +69,38 @@ async def test_a_message_sent_over_the_socket_is_answered_and_comes_back(
     assert (refused["status"], refused["error"]["code"]) == (422, "invalid_input")
 
 
+async def test_a_revoked_token_loses_its_socket_and_a_new_one_keeps_its_own(
+    stack: Stack, app: AppCaller
+) -> None:
+    await app.channel("ann", "bob")
+    async with socket_of(stack, app, "ann") as old, socket_of(stack, app, "bob") as bob:
+        await old.connected()
+        await bob.connected()
+        await app.ok("POST", "/api/auth/tokens/revoke", {"userId": "ann"})
+        del app.tokens["ann"]
+        async with socket_of(stack, app, "ann") as new:
+            await new.connected()
+
+            await old.until(lambda: old.close_code is not None)
+
+            assert (old.close_code, old.of("goodbye")[-1]["reason"]) == (4401, "token_revoked")
+            assert (await new.ask("ping"))["type"] == "pong"
+            assert (await bob.ask("ping"))["type"] == "pong"
+
+
+async def test_a_limited_token_reads_and_does_not_send(stack: Stack, app: AppCaller) -> None:
+    room = await app.channel("ann")
+    reader = await app.ok("POST", "/api/auth/tokens", {"userId": "ann", "scopes": ["chat:read"]})
+    blind = await app.ok("POST", "/api/auth/tokens", {"userId": "ann", "scopes": ["search:read"]})
+    async with SocketClient(stack.chat.url, reader["token"]) as ann:
+        await ann.connected()
+        refused = await ann.ask("message.send", channelId=room, message={"text": "x"})
+        assert (refused["status"], refused["error"]["code"]) == (403, "scope_missing")
+    async with SocketClient(stack.chat.url, blind["token"]) as nobody:
+        await nobody.connect()
+        await nobody.until(lambda: nobody.close_code == 4403)
+
+
 async def test_many_sends_at_once_keep_their_order(stack: Stack, app: AppCaller) -> None:
     room = await app.channel("ann")
     async with socket_of(stack, app, "ann") as ann:

@@ -5,39 +5,32 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from chat_service import discovery, maintenance
-from chat_service.apps.api import router as apps_router
-from chat_service.auth.api import router as auth_router
+from chat_service import maintenance
+from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
-from chat_service.channels.api import router as channels_router
-from chat_service.channels.members_api import router as members_router
 from chat_service.events import feed, store
+from chat_service.events.control import ControlChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
-from chat_service.messages.api import router as messages_router
-from chat_service.messages.life_api import router as message_life_router
 from chat_service.messages.writer import MessageWriter
-from chat_service.pins.api import older_router as older_pins_router
-from chat_service.pins.api import router as pins_router
-from chat_service.reactions.api import router as reactions_router
-from chat_service.realtime.api import router as realtime_router
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
 from chat_service.realtime.following import Following
+from chat_service.realtime.guarding import SocketGuard
 from chat_service.realtime.heartbeat import SocketHeartbeat
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
-from chat_service.saved.api import router as saved_router
+from chat_service.routers import ROUTERS
 from chat_service.settings import ChatSettings
-from chat_service.sync.api import router as sync_router
-from chat_service.users.api import router as users_router
+from chatsdk_contracts.control import ControlEvent
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -54,24 +47,6 @@ log = structlog.get_logger()
 
 PACKAGE = "chat_service"
 VERSION = "0.1.0"
-# Tried one after the other for every request, each with its routes: sends come first, being most calls. Before
-# the messages and the users stand the routes that theirs would take for an id.
-_ROUTERS = (
-    older_pins_router,
-    messages_router,
-    reactions_router,
-    message_life_router,
-    pins_router,
-    saved_router,
-    channels_router,
-    members_router,
-    users_router,
-    auth_router,
-    apps_router,
-    sync_router,
-    realtime_router,
-    discovery.router,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +106,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         max_body_bytes=settings.max_body_bytes,
         lifespan=service.running,
     )
-    for router in _ROUTERS:
+    for router in ROUTERS:
         public.include_router(router)
     operations = new_app(
         title="ChatSDK chat operations",
@@ -185,17 +160,20 @@ class _Service:
             faults=faults,
         )
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
+        tokens = TokenVerifier(self._pool, keyring)
+        control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
         resources = Resources(
             settings=settings,
             pool=self._pool,
             keyring=keyring,
             epoch=epoch,
-            tokens=TokenVerifier(self._pool, keyring),
+            tokens=tokens,
+            control=control,
             wake_relay=relay.wake,
             writer=writer,
         )
         public.state.resources = resources
-        public.state.realtime = self._start_realtime(keyring)
+        public.state.realtime = realtime = self._start_realtime(keyring)
         if self.operations is not None:
             self.operations.state.resources = resources
         loops.start("relay-lead", relay.lead)
@@ -204,6 +182,7 @@ class _Service:
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
         loops.start("maintenance", self._maintain)
+        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
         self._health.started = True
         try:
             yield
@@ -234,6 +213,25 @@ class _Service:
             settings.sockets_per_user,
             instruments.closes,
         )
+
+    def _start_control(self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard) -> None:
+        """Tell the other replicas what is revoked, and hear it from them."""
+
+        def hear(event: ControlEvent) -> None:
+            revocation = heard(event)
+            if revocation is not None:
+                tokens.revoked(revocation)
+
+        def doubt() -> None:
+            tokens.forget()
+            guard.doubt_all()
+
+        tokens.on_revoked(guard.revoked)
+        loops = self._health.loops
+        loops.start("socket-guard", guard.run)
+        loops.start("control-publish", control.publish)
+        loops.start("control-listen", control.listener(hear, doubt).run)
+        loops.start("key-uses", partial(maintenance.write_key_uses, self._pool, tokens))
 
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""

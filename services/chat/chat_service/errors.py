@@ -17,6 +17,7 @@ ServiceError
 │   ├── MessageNotFound     404  message_not_found
 │   └── ReactionNotFound    404  reaction_not_found
 ├── Conflict                409  conflict
+│   ├── LastFullKey         409  last_full_key
 │   ├── VersionConflict     409  conflict        (extra: current)
 │   ├── OpOutOfOrder        409  out_of_order    (extra: expected)
 │   ├── LastOwner           409  last_owner
@@ -111,7 +112,7 @@ class ApiKeyNotFound(NotFound):
     code = "api_key_not_found"
 
     def __init__(self) -> None:
-        super().__init__("No such API key.", hint="GET /admin/apps/{id}/keys lists the app's keys.")
+        super().__init__("No such API key.", hint="GET /api/app/keys lists the app's keys.")
 
 
 class UserNotFound(NotFound):
@@ -181,6 +182,18 @@ class OpOutOfOrder(Conflict):
             "The operation is not the next one of its lane.",
             hint="Send the operations from `expected` on, in order.",
             extra={"expected": expected},
+        )
+
+
+class LastFullKey(Conflict):
+    """The app would be left without a key that has all rights."""
+
+    code = "last_full_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the app's last key with all rights.",
+            hint="Make another key without scopes first: POST /api/app/keys.",
         )
 
 

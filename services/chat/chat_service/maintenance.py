@@ -1,4 +1,4 @@
-"""What has to be done now and then: partitions made ahead, old ones dropped, what has had its time deleted."""
+"""What has to be done now and then: partitions made ahead, old ones dropped, what has expired deleted, uses noted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
+from chat_service.auth.store import forget_revoked, note_key_uses
+from chat_service.auth.verifier import TokenVerifier
 from chat_service.events import store
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.messages.detail_store import forget_expired_content
@@ -35,12 +37,29 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
             await forget_results(connection, before=datetime.now(UTC) - timedelta(days=OP_RESULTS_KEPT_DAYS))
             while await forget_expired_content(connection, datetime.now(UTC)):
                 heartbeat.beat()
+            await forget_revoked(connection)
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
         for _ in range(int(_INTERVAL_S / _STEP_S)):
             heartbeat.beat()
             await asyncio.sleep(_STEP_S)
+
+
+async def write_key_uses(pool: Pool, tokens: TokenVerifier, heartbeat: Heartbeat) -> None:
+    """Write when keys were last used, each at most once a minute; calls wait for none of it."""
+    while True:
+        heartbeat.beat()
+        await write_key_uses_once(pool, tokens)
+        await asyncio.sleep(_STEP_S)
+
+
+async def write_key_uses_once(pool: Pool, tokens: TokenVerifier) -> None:
+    """The uses since the last time; lost when the database is away."""
+    uses = tokens.take_key_uses()
+    if uses:
+        async with reading(pool) as connection:
+            await note_key_uses(connection, uses)
 
 
 async def _drop_old_days(connection: Connection, *, before: date) -> None:

@@ -12,6 +12,7 @@ from chatsdk_runtime.postgres import Pool
 
 if TYPE_CHECKING:
     from chat_service.auth.verifier import TokenVerifier
+    from chat_service.events.control import ControlChannel
     from chat_service.messages.writer import MessageWriter
 
 
@@ -24,5 +25,6 @@ class Resources:
     keyring: Keyring
     epoch: int
     tokens: TokenVerifier
+    control: ControlChannel
     wake_relay: Callable[[], None]
     writer: MessageWriter

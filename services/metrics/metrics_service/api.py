@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from chatsdk_runtime.errors import Unauthorized
+from chatsdk_contracts.scopes import allows
+from chatsdk_runtime.errors import ScopeMissing, Unauthorized
 from chatsdk_runtime.postgres import Pool, reading
 from chatsdk_runtime.service_client import ChatClient
 from chatsdk_runtime.web import json_response
@@ -39,4 +40,6 @@ async def _calling_app(request: Request, chat: ChatClient) -> str:
     if principal is None:
         raise Unauthorized("No valid API key.", hint="Send the app's key in the X-API-Key header.")
     request.scope["state"]["app_id"] = principal.app_id
+    if not allows(principal.scopes, "metrics:read"):
+        raise ScopeMissing("metrics:read")
     return principal.app_id

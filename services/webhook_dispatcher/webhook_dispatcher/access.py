@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 from uuid import UUID
 
 from fastapi import Request
 
-from chatsdk_runtime.errors import BadRequest, NotFound
+from chatsdk_contracts.scopes import Scope, allows
+from chatsdk_runtime.errors import BadRequest, NotFound, ScopeMissing
 from chatsdk_runtime.service_client import ChatClient, Principal
 from webhook_dispatcher.errors import NoCredential, ServerOnly
 
+_SCOPE: Final[Scope] = "webhooks:manage"
 _KEY_HINT = "Send the app's key in the X-API-Key header."
 
 Caller = Callable[[Request], Awaitable[Principal]]
@@ -35,6 +38,7 @@ async def authenticate(chat: ChatClient, request: Request) -> Principal:
 
     Raises:
         NoCredential: no key, or one that is not valid.
+        ScopeMissing: a key that is limited to other things than webhooks.
         ServerOnly: a user's token: webhooks are never reachable with one.
         Unavailable: chat cannot be asked.
     """
@@ -44,6 +48,8 @@ async def authenticate(chat: ChatClient, request: Request) -> Principal:
         if principal is None or principal.kind != "api_key":
             raise NoCredential("This API key is not valid.", hint=_KEY_HINT)
         request.scope["state"]["app_id"] = principal.app_id
+        if not allows(principal.scopes, _SCOPE):
+            raise ScopeMissing(_SCOPE)
         return principal
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:

@@ -13,6 +13,8 @@ import asyncpg
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from chatsdk_contracts.topology import CONTROL_EXCHANGE
+from chatsdk_runtime.broadcast import Listener
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
@@ -211,11 +213,23 @@ def _start_dispatch(
         "claim": worker.run_claims,
         "plan": consumer.run,
         "reconcile": reconciler.run,
+        "control": _control_listener(settings, chat).run,
         "housekeeping": partial(housekeeping.run, pool, deliverer, settings.retention_days),
     }
     for name, loop in runs.items():
         parts.loops.start(name, loop)
     return worker
+
+
+def _control_listener(settings: Settings, chat: ChatClient) -> Listener:
+    """Whatever chat tells there, a credential may be meant: asking again costs little."""
+    return Listener(
+        settings.rabbitmq_url.get_secret_value(),
+        CONTROL_EXCHANGE,
+        name="webhook-dispatcher-control",
+        hear=lambda _body: chat.forget_credentials(),
+        on_gap=chat.forget_credentials,
+    )
 
 
 def scaled_ladder(unit_s: float) -> Ladder:

@@ -3,9 +3,11 @@
 Published and forgotten: every such cache also expires by itself within seconds, so a lost one delays, never allows.
 """
 
-from typing import Literal
+from typing import ClassVar, Final, Literal
 
-from chatsdk_contracts.envelope import Audience, Event
+from pydantic import ValidationError
+
+from chatsdk_contracts.envelope import Audience, Event, UndecodableEvent, event_type, parse_head, reason_of
 from chatsdk_contracts.ids import ApiKeyId, UserId
 from chatsdk_contracts.wire import Timestamp, WireModel
 
@@ -18,9 +20,9 @@ class RevokedKey(WireModel):
 
 
 class RevokedTokens(WireModel):
-    """One user token by its `jti`, or with `jti` null every token of the user issued before `revoked_at`."""
+    """One user token by its `jti`; else every token issued until `revoked_at` to the user, or with both null to anyone."""
 
-    user_id: UserId
+    user_id: UserId | None = None
     jti: str | None = None
     revoked_at: Timestamp
 
@@ -49,6 +51,8 @@ class KeyRevoked(_ControlEvent):
 class TokenRevoked(_ControlEvent):
     """User tokens were revoked."""
 
+    # Version 1 always named a user.
+    schema_version: ClassVar[int] = 2
     type: Literal["token.revoked"] = "token.revoked"
     data: RevokedTokens
 
@@ -58,3 +62,19 @@ class SettingsChanged(_ControlEvent):
 
     type: Literal["settings.changed"] = "settings.changed"
     data: ChangedSettings
+
+
+ControlEvent = KeyRevoked | TokenRevoked | SettingsChanged
+_CLASSES: Final[tuple[type[ControlEvent], ...]] = (KeyRevoked, TokenRevoked, SettingsChanged)
+
+
+def parse_control(body: bytes) -> ControlEvent | None:
+    """A control event's bytes; None for a type that this release does not know. Raises `UndecodableEvent`."""
+    name = parse_head(body).type
+    for event_cls in _CLASSES:
+        if name == event_type(event_cls):
+            try:
+                return event_cls.model_validate_json(body)
+            except ValidationError as error:
+                raise UndecodableEvent(reason_of(error)) from None
+    return None

@@ -8,6 +8,7 @@ these: what the other side does is a value.
     ├── BadRequest            400  bad_request
     ├── Unauthorized          401  unauthorized
     ├── Forbidden             403  forbidden
+    │   └── ScopeMissing      403  scope_missing
     ├── NotFound              404  not_found
     ├── Conflict              409  conflict
     ├── PayloadTooLarge       413  payload_too_large
@@ -78,6 +79,19 @@ class Forbidden(ServiceError):
 
     status_code = 403
     code = "forbidden"
+
+
+class ScopeMissing(Forbidden):
+    """The credential is limited to certain scopes, and what is asked needs another one."""
+
+    code = "scope_missing"
+
+    def __init__(self, *scopes: str) -> None:
+        named = ", ".join(scopes)
+        super().__init__(
+            f"This credential lacks the scope {named}.",
+            hint=f"Use a key or a token that was made with the scope {named}, or with no scopes at all.",
+        )
 
 
 class NotFound(ServiceError):

@@ -70,6 +70,8 @@ class ChatClient:
         self._headers = {"Authorization": f"Bearer {service_token}"}
         self._session: aiohttp.ClientSession | None = None
         self._known: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
+        # An answer from before a revocation must not be remembered after it.
+        self._revocations = 0
 
     async def open(self) -> None:
         """Make the connection pool; in a running loop."""
@@ -90,6 +92,7 @@ class ChatClient:
         known = self._known.get(digest)
         if known is not None and known[0] > time.monotonic():
             return known[1]
+        began = self._revocations
         try:
             answer = await self._post("/internal/introspect", {kind: credential})
         except FeedUnavailable as problem:
@@ -99,13 +102,15 @@ class ChatClient:
                 headers={"Retry-After": "1"},
             ) from problem
         principal = _principal(answer) if answer.get("active") else None
-        self._known[digest] = (time.monotonic() + _CACHE_S, principal)
+        if began == self._revocations:
+            self._known[digest] = (time.monotonic() + _CACHE_S, principal)
         if len(self._known) > _CACHE_SIZE:
             self._known.popitem(last=False)
         return principal
 
     def forget_credentials(self) -> None:
         """A key or a token was revoked: ask again."""
+        self._revocations += 1
         self._known.clear()
 
     async def lanes(self) -> list[LanePosition]:

@@ -10,19 +10,11 @@ import httpx2
 import orjson
 from prometheus_client import CollectorRegistry
 
-from chat_service.apps import api as apps_api
-from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
-from chat_service.channels import api as channels_api
-from chat_service.channels import members_api
-from chat_service.messages import api as messages_api
-from chat_service.messages import life_api
-from chat_service.pins import api as pins_api
-from chat_service.reactions import api as reactions_api
+from chat_service.events.control import ControlChannel
 from chat_service.resources import Resources
-from chat_service.saved import api as saved_api
+from chat_service.routers import ROUTERS
 from chat_service.settings import ChatSettings
-from chat_service.users import api as users_api
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import open_pool
@@ -32,19 +24,6 @@ from tests.integration.chat_service.channel_rows import running_writer
 ADMIN_TOKEN = "admin-token-of-the-tests"
 MASTER_KEYS = "tests:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-ROUTERS = (
-    pins_api.older_router,
-    messages_api.router,
-    reactions_api.router,
-    life_api.router,
-    pins_api.router,
-    saved_api.router,
-    apps_api.router,
-    auth_api.router,
-    users_api.router,
-    channels_api.router,
-    members_api.router,
-)
 
 
 @dataclass
@@ -83,6 +62,19 @@ class Tenant:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.chat.call(method, path, body, headers={"X-API-Key": self.key, **named})
 
+    async def limited(self, *scopes: str) -> "Tenant":
+        """The same app with another key, of these scopes (none: all rights)."""
+        body = {"scopes": list(scopes)} if scopes else {}
+        made = await self.server("POST", "/api/app/keys", body)
+        assert made.status_code == 201, made.text
+        return Tenant(self.chat, self.id, made.json()["apiKey"])
+
+    async def token(self, user_id: str, **wish: Any) -> "Caller":
+        """The user with a token of their own."""
+        minted = await self.server("POST", "/api/auth/tokens", {"userId": user_id, **wish})
+        assert minted.status_code == 201, minted.text
+        return Caller(self.chat, user_id, minted.json()["token"])
+
     async def user(self, user_id: str, **fields: Any) -> "Caller":
         await self.server("POST", "/api/users/ensure", {"userId": user_id, **fields})
         minted = (await self.server("POST", "/api/auth/tokens", {"userId": user_id})).json()
@@ -118,7 +110,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN) -> AsyncIterator[Chat]:
+async def running_doors(
+    database: str, *, admin_token: str | None = ADMIN_TOKEN, control: ControlChannel | None = None
+) -> AsyncIterator[Chat]:
     """The public routes of this part over the given database."""
     environment = {
         "given_database_url": database,
@@ -138,6 +132,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
             keyring=keyring,
             epoch=1,
             tokens=TokenVerifier(pool, keyring),
+            control=control or ControlChannel("amqp://127.0.0.1:1", 1),
             wake_relay=lambda: wakes.append(1),
             writer=writer,
         )
@@ -156,6 +151,15 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
                 yield Chat(client, resources, wakes)
         finally:
             await pool.close()
+
+
+async def waiting_for_locks(chat: Chat) -> int:
+    """How many connections to the database wait for a lock now."""
+    statement = """
+        select count(*) as number from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+    """
+    return int((await chat.sql(statement))[0]["number"])
 
 
 def problems(response: httpx2.Response) -> dict[str, str]:

@@ -65,6 +65,9 @@ async def test_a_forged_expired_or_foreign_token_is_refused(chat: Chat, tenant: 
         jwt.encode(
             {name: value for name, value in claims.items() if name != "exp"}, secret, algorithm="HS256"
         ),
+        jwt.encode({name: value for name, value in claims.items() if name != "jti"}, secret),
+        jwt.encode({**claims, "jti": "x"}, secret),
+        jwt.encode({**claims, "jti": "0199f3a1-0000-4000-8000-000000000002"}, secret),
         jwt.encode(claims, "", algorithm="none"),
         f"{head}.{body}.",
         f"{head}.{body}.{signature[:-4]}AAAA",

@@ -126,6 +126,7 @@ class ChatLog:
 
     lanes: dict[int, list[Stored]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    scopes: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def add(self, events: Sequence[Stored]) -> None:
@@ -147,8 +148,9 @@ class ChatLog:
             ]
             return web.json_response({"epoch": 1, "lanes": lanes})
         if request.path == "/internal/introspect":
-            app_id = self.keys.get((await request.json()).get("apiKey", ""))
-            known = {"active": True, "kind": "api_key", "appId": app_id, "scopes": []}
+            key = (await request.json()).get("apiKey", "")
+            app_id, scopes = self.keys.get(key), self.scopes.get(key, [])
+            known = {"active": True, "kind": "api_key", "appId": app_id, "scopes": scopes}
             return web.json_response(known if app_id else {"active": False})
         lane, after = int(request.query["lane"]), int(request.query["after"])
         page = [one for one in self.lanes.get(lane, ()) if (one.pos or 0) > after][

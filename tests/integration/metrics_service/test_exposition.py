@@ -147,7 +147,8 @@ async def test_an_app_reads_its_own_totals(
 ) -> None:
     rabbit = new_vhost()
     async with chat_log() as (log, chat_url):
-        log.keys["key-of-app-one"] = APP
+        log.keys |= {"key-of-app-one": APP, "reader": APP, "writer": APP}
+        log.scopes |= {"reader": ["metrics:read"], "writer": ["chat:write"]}
         async with running(environment_of(new_database("metrics"), rabbit, chat_url)) as service:
             await publish(rabbit, stream(5))
             await wait_for(lambda: _messages_are(service, 4), what="the messages counted")
@@ -166,6 +167,9 @@ async def test_an_app_reads_its_own_totals(
             status, body = await get(url, {"X-API-Key": "another"})
             assert (status, orjson.loads(body)["error"]["code"]) == (401, "unauthorized")
             assert (await get(url))[0] == 401
+            assert (await get(url, {"X-API-Key": "reader"}))[0] == 200
+            status, body = await get(url, {"X-API-Key": "writer"})
+            assert (status, orjson.loads(body)["error"]["code"]) == (403, "scope_missing")
 
 
 async def test_a_process_without_its_schema_waits_and_says_what_to_do(

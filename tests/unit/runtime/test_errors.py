@@ -9,6 +9,7 @@ EXPECTED = {
     "BadRequest": (400, "bad_request"),
     "Unauthorized": (401, "unauthorized"),
     "Forbidden": (403, "forbidden"),
+    "ScopeMissing": (403, "scope_missing"),
     "NotFound": (404, "not_found"),
     "Conflict": (409, "conflict"),
     "PayloadTooLarge": (413, "payload_too_large"),

@@ -1,13 +1,16 @@
-"""Use cases of apps: make one, list them, give and take their keys."""
+"""Use cases of apps: make one, list them, give and take their keys, choose their settings."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from chat_service.apps import store
+from chat_service.apps import rules, store
+from chat_service.apps.settings_model import AppSettings
 from chat_service.apps.views import ApiKey, ApiKeyPage, App, AppPage, NewApiKey, NewApp
+from chat_service.auth.principal import Principal
 from chat_service.auth.verifier import key_hash
 from chat_service.errors import ApiKeyNotFound, AppNotFound
 from chat_service.paging import encode_cursor
@@ -79,6 +82,59 @@ async def revoke_key(tx: Transaction, app_id: AppId, key_id: ApiKeyId, now: date
     if key is None:
         raise ApiKeyNotFound
     return key
+
+
+async def create_own_key(
+    tx: Transaction, caller: Principal, name: str, scopes: Sequence[str], now: datetime
+) -> NewApiKey:
+    """One more key for the caller's app, of no more scopes than the caller's key has.
+
+    Raises:
+        ScopeMissing: it would have more.
+    """
+    rules.require_reach(caller.scopes, scopes)
+    return await create_key(tx, caller.app_id, name, scopes, now)
+
+
+async def revoke_own_key(tx: Transaction, caller: Principal, key_id: ApiKeyId, now: datetime) -> ApiKey:
+    """Take back a key of the caller's app, perhaps the caller's own.
+
+    Raises:
+        ApiKeyNotFound: the app has no such key.
+        ScopeMissing: the key may more than the caller's.
+        LastFullKey: no other live key has all rights.
+    """
+    # Two full keys that take each other back at the same time must not both succeed.
+    await store.lock_app(tx, caller.app_id)
+    key = await store.fetch_key(tx, caller.app_id, key_id)
+    if key is None:
+        raise ApiKeyNotFound
+    if key.revoked_at is not None:
+        return key
+    rules.require_reach(caller.scopes, key.scopes)
+    others = await store.count_other_full_keys(tx, caller.app_id, key_id)
+    rules.require_revocable(key.scopes, other_full_keys=others)
+    return await revoke_key(tx, caller.app_id, key_id, now)
+
+
+async def get_settings(connection: Connection, app_id: AppId) -> AppSettings:
+    """What the app's owner chose, over the defaults."""
+    return await store.fetch_settings(connection, app_id)
+
+
+async def change_settings(
+    tx: Transaction, app_id: AppId, given: dict[str, Any], now: datetime
+) -> tuple[AppSettings, list[str]]:
+    """Choose the settings given, the others stay; with the wire names of those that are different now."""
+    await store.lock_app(tx, app_id)
+    settings = await store.fetch_settings(tx, app_id)
+    changed = rules.changed_settings(settings, given)
+    if not changed:
+        return settings, []
+    after = settings.model_copy(update=changed)
+    on_wire = after.model_dump(mode="json", include=set(changed))
+    await store.update_settings(tx, app_id, on_wire, now)
+    return after, sorted(on_wire)
 
 
 async def _require_app(connection: Connection, app_id: AppId) -> None:

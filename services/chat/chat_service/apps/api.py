@@ -6,14 +6,16 @@ import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from chat_service.apps import actions
+from chat_service.auth.revocation import Revocation, spread
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.errors import AdminClosed, ApiKeyNotFound, AppNotFound
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
-from chat_service.wire_input import Name, RequestModel, check_line, uuid_in_path
+from chat_service.wire_input import Name, RequestModel, uuid_in_path
 from chatsdk_contracts.ids import ApiKeyId, AppId
+from chatsdk_contracts.scopes import Scope
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import Unauthorized
 from chatsdk_runtime.idempotency import Answer
@@ -21,7 +23,6 @@ from chatsdk_runtime.postgres import Transaction, reading
 from chatsdk_runtime.web import RawJson
 
 _SCOPE = "admin"
-Scope = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(check_line)]
 
 
 async def require_operator(request: Request) -> None:
@@ -55,7 +56,7 @@ class CreateApp(RequestModel):
 
 
 class CreateKey(RequestModel):
-    """A new key; `name` is for people."""
+    """A new key; `name` is for people, without scopes it may everything."""
 
     name: Name = "key"
     scopes: Annotated[tuple[Scope, ...], Field(max_length=50)] = ()
@@ -109,12 +110,14 @@ async def revoke_key(request: Request, app_id: str, key_id: str) -> Response:
     if wanted_key is None:
         raise ApiKeyNotFound
 
+    revocation = Revocation(wanted_app, utc_now(), key_id=ApiKeyId(wanted_key))
+
     async def effect(tx: Transaction) -> Answer:
-        key = await actions.revoke_key(tx, wanted_app, ApiKeyId(wanted_key), utc_now())
+        key = await actions.revoke_key(tx, wanted_app, ApiKeyId(wanted_key), revocation.at)
         return Answer(data_json(key))
 
     answer = await mutate(request, _SCOPE, effect)
-    resources_of(request).tokens.forget()
+    spread(resources_of(request), revocation)
     return answer
 
 

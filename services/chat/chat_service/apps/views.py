@@ -1,4 +1,4 @@
-"""Apps and API keys as an operator sees them."""
+"""Apps and API keys as operators and apps see them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class ApiKey(WireModel):
     name: str
     scopes: list[str]
     created_at: Timestamp
+    last_used_at: Timestamp | None = None
     revoked_at: Timestamp | None = None
 
 

@@ -1,22 +1,53 @@
-"""Dependencies of every public route: who calls, or why not.
+"""Dependencies of every public route: who calls, with which scope, or why not.
 
-async def route(caller: CurrentServer): ...
+    async def route(caller: ChatReader): ...
+
+Each route names one; tests/contract/test_every_route_is_guarded.py finds the route that does not.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
 
 from chat_service.auth.principal import Principal
 from chat_service.doors import resources_of
-from chatsdk_runtime.errors import Forbidden, Unauthorized
+from chatsdk_contracts.scopes import Scope, allows
+from chatsdk_runtime.errors import Forbidden, ScopeMissing, Unauthorized
+
+Kind = Literal["server", "user", "either"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-async def current_server(request: Request) -> Principal:
+class Guard:
+    """Lets in who is of the right kind and may do what `scope` names (None: whatever the scopes)."""
+
+    def __init__(self, scope: Scope | None, by: Kind) -> None:
+        self.scope = scope
+        self.by = by
+
+    async def __call__(self, request: Request) -> Principal:
+        """The caller.
+
+        Raises:
+            Unauthorized: no credential, or one that is not valid.
+            Forbidden: a valid one, of the other kind.
+            ScopeMissing: one that is limited to other scopes.
+        """
+        principal = await _FINDERS[self.by](request)
+        if self.scope is not None and not allows(principal.scopes, self.scope):
+            raise ScopeMissing(self.scope)
+        return principal
+
+
+def requires(scope: Scope | None, *, by: Kind = "either") -> Any:
+    """The dependency on a caller with this scope: an API key (`server`), a user's token (`user`), or either."""
+    return Depends(Guard(scope, by))
+
+
+async def _server(request: Request) -> Principal:
     """The app's server, by X-API-Key; a valid user token is known and refused."""
     principal = await _by_key(request)
     if principal is not None:
@@ -28,7 +59,7 @@ async def current_server(request: Request) -> Principal:
     raise _missing("X-API-Key")
 
 
-async def current_user(request: Request) -> Principal:
+async def _user(request: Request) -> Principal:
     """The user, by Bearer token."""
     principal = await _by_token(request)
     if principal is not None:
@@ -41,7 +72,7 @@ async def current_user(request: Request) -> Principal:
     raise _missing("Authorization: Bearer")
 
 
-async def current_caller(request: Request) -> Principal:
+async def _either(request: Request) -> Principal:
     """Either: an API key if one is sent, else a token."""
     principal = await _by_key(request) or await _by_token(request)
     if principal is None:
@@ -49,9 +80,22 @@ async def current_caller(request: Request) -> Principal:
     return principal
 
 
-CurrentServer = Annotated[Principal, Depends(current_server)]
-CurrentUser = Annotated[Principal, Depends(current_user)]
-CurrentCaller = Annotated[Principal, Depends(current_caller)]
+_FINDERS = {"server": _server, "user": _user, "either": _either}
+
+ChatReader = Annotated[Principal, requires("chat:read")]
+ChatWriter = Annotated[Principal, requires("chat:write")]
+ReactionWriter = Annotated[Principal, requires("reaction:write")]
+ChannelMaker = Annotated[Principal, requires("channel:create")]
+ReadingUser = Annotated[Principal, requires("chat:read", by="user")]
+WritingUser = Annotated[Principal, requires("chat:write", by="user")]
+UserManager = Annotated[Principal, requires("users:manage", by="server")]
+TokenMinter = Annotated[Principal, requires("tokens:mint", by="server")]
+KeyManager = Annotated[Principal, requires("keys:manage", by="server")]
+
+# Whatever the scopes, for what anybody of that kind may call.
+CurrentServer = Annotated[Principal, requires(None, by="server")]
+CurrentUser = Annotated[Principal, requires(None, by="user")]
+CurrentCaller = Annotated[Principal, requires(None)]
 
 
 async def _by_key(request: Request) -> Principal | None:

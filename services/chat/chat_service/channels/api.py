@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import CurrentCaller
+from chat_service.auth.credentials import ChannelMaker, ChatReader, ChatWriter
 from chat_service.auth.principal import Principal
 from chat_service.channels import actions
 from chat_service.channels.requests import CreateChannel, UpdateChannel
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/channels", tags=["channels"])
 
 
 @router.post("", status_code=201)
-async def create_channel(request: Request, body: CreateChannel, caller: CurrentCaller) -> Response:
+async def create_channel(request: Request, body: CreateChannel, caller: ChannelMaker) -> Response:
     """Make a channel (201), or find the direct channel of two users (200)."""
     creator, creator_path = _creator(caller, body.created_by_id)
     cause = cause_of(request, caller.app_id, creator, utc_now())
@@ -52,7 +52,7 @@ def _creator(caller: Principal, created_by_id: UserId | None) -> tuple[UserId, s
 @router.get("")
 async def list_channels(
     request: Request,
-    caller: CurrentCaller,
+    caller: ChatReader,
     cursor: Cursor = None,
     limit: Limit = 50,
     userId: str | None = None,  # noqa: N803  # the name in the query
@@ -72,7 +72,7 @@ async def list_channels(
 
 
 @router.get("/{channel_id}")
-async def get_channel(request: Request, channel_id: str, caller: CurrentCaller) -> Response:
+async def get_channel(request: Request, channel_id: str, caller: ChatReader) -> Response:
     """A channel with its first members."""
     wanted = channel_id_in_path(channel_id)
     async with reading(resources_of(request).pool) as connection:
@@ -82,7 +82,7 @@ async def get_channel(request: Request, channel_id: str, caller: CurrentCaller) 
 
 @router.patch("/{channel_id}")
 async def update_channel(
-    request: Request, channel_id: str, body: UpdateChannel, caller: CurrentCaller
+    request: Request, channel_id: str, body: UpdateChannel, caller: ChatWriter
 ) -> Response:
     """Change a channel's own fields: its owners and admins, and the app's servers."""
     wanted = channel_id_in_path(channel_id)
@@ -96,7 +96,7 @@ async def update_channel(
 
 
 @router.delete("/{channel_id}")
-async def delete_channel(request: Request, channel_id: str, caller: CurrentCaller) -> Response:
+async def delete_channel(request: Request, channel_id: str, caller: ChatWriter) -> Response:
     """Delete a channel: its owners, and the app's servers."""
     wanted = channel_id_in_path(channel_id)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())

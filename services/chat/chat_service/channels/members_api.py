@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import CurrentCaller, CurrentUser
+from chat_service.auth.credentials import ChatReader, ChatWriter, WritingUser
 from chat_service.auth.principal import Principal
 from chat_service.channels import membership
 from chat_service.channels.requests import AddMembers, ChangeRole
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/channels/{channel_id}", tags=["members"])
 
 @router.get("/members")
 async def list_members(
-    request: Request, channel_id: str, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = 50
+    request: Request, channel_id: str, caller: ChatReader, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """The channel's members by user id."""
     position = decode_cursor(cursor, 1)
@@ -41,7 +41,7 @@ async def list_members(
 
 
 @router.post("/members")
-async def add_members(request: Request, channel_id: str, body: AddMembers, caller: CurrentCaller) -> Response:
+async def add_members(request: Request, channel_id: str, body: AddMembers, caller: ChatWriter) -> Response:
     """Add users; who is in the channel already stays as is."""
     wanted = channel_id_in_path(channel_id)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
@@ -56,7 +56,7 @@ async def add_members(request: Request, channel_id: str, body: AddMembers, calle
 # A user id may hold a slash.
 @router.patch("/members/{user_id:path}")
 async def change_role(
-    request: Request, channel_id: str, user_id: str, body: ChangeRole, caller: CurrentCaller
+    request: Request, channel_id: str, user_id: str, body: ChangeRole, caller: ChatWriter
 ) -> Response:
     """Give a member another role."""
     wanted, target = channel_id_in_path(channel_id), _target(user_id)
@@ -70,13 +70,13 @@ async def change_role(
 
 
 @router.delete("/members/{user_id:path}")
-async def remove_member(request: Request, channel_id: str, user_id: str, caller: CurrentCaller) -> Response:
+async def remove_member(request: Request, channel_id: str, user_id: str, caller: ChatWriter) -> Response:
     """Put a member out, or leave oneself."""
     return await _remove(request, channel_id, _target(user_id), caller)
 
 
 @router.post("/join")
-async def join(request: Request, channel_id: str, caller: CurrentUser) -> Response:
+async def join(request: Request, channel_id: str, caller: WritingUser) -> Response:
     """Come into a public, team or livestream channel: 201, or 200 when already in it."""
     wanted, user_id = channel_id_in_path(channel_id), _own_id(caller)
     cause = cause_of(request, caller.app_id, user_id, utc_now())
@@ -89,7 +89,7 @@ async def join(request: Request, channel_id: str, caller: CurrentUser) -> Respon
 
 
 @router.post("/leave")
-async def leave(request: Request, channel_id: str, caller: CurrentUser) -> Response:
+async def leave(request: Request, channel_id: str, caller: WritingUser) -> Response:
     """Leave the channel."""
     return await _remove(request, channel_id, _own_id(caller), caller)
 
@@ -105,7 +105,7 @@ async def _remove(request: Request, channel_id: str, target: UserId, caller: Pri
 
 
 def _own_id(caller: Principal) -> UserId:
-    assert caller.user_id is not None, "CurrentUser is a user"
+    assert caller.user_id is not None, "WritingUser is a user"
     return caller.user_id
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from chat_service.auth.credentials import CurrentCaller
+from chat_service.auth.credentials import ChatReader, ChatWriter
 from chat_service.doors import (
     cause_of,
     mutate,
@@ -29,9 +29,7 @@ router = APIRouter(prefix="/api/channels/{channel_id}/messages", tags=["messages
 
 
 @router.post("", status_code=201)
-async def send_message(
-    request: Request, channel_id: str, body: SendMessage, caller: CurrentCaller
-) -> Response:
+async def send_message(request: Request, channel_id: str, body: SendMessage, caller: ChatWriter) -> Response:
     """Store a message; 201 the first time, 200 with `duplicate: true` for the same `clientMsgId` again."""
     call = None
     if "idempotency-key" in request.headers:
@@ -47,7 +45,7 @@ async def send_message(
 async def list_messages(
     request: Request,
     channel_id: str,
-    caller: CurrentCaller,
+    caller: ChatReader,
     since_seq: Annotated[int | None, Query(ge=0, le=2**62, description="Messages behind this seq.")] = None,
     before: Annotated[str | None, Query(description="Id of a message: those before it.")] = None,
     after: Annotated[str | None, Query(description="Id of a message: those behind it.")] = None,
@@ -73,7 +71,7 @@ async def list_messages(
 
 
 @router.get("/{message_id}")
-async def get_message(request: Request, channel_id: str, message_id: str, caller: CurrentCaller) -> Response:
+async def get_message(request: Request, channel_id: str, message_id: str, caller: ChatReader) -> Response:
     """One message, or its tombstone."""
     async with reading(resources_of(request).pool) as connection:
         return _answered(
@@ -85,7 +83,7 @@ async def get_message(request: Request, channel_id: str, message_id: str, caller
 
 @router.patch("/{message_id}")
 async def edit_message(
-    request: Request, channel_id: str, message_id: str, body: EditMessage, caller: CurrentCaller
+    request: Request, channel_id: str, message_id: str, body: EditMessage, caller: ChatWriter
 ) -> Response:
     """Write a new text; with a base version that is not the present one 409 and the current message."""
     base_version = body.base_version if body.base_version is not None else _if_match(request)
@@ -102,7 +100,7 @@ async def delete_message(
     request: Request,
     channel_id: str,
     message_id: str,
-    caller: CurrentCaller,
+    caller: ChatWriter,
     base_version: Annotated[int | None, Query(alias="baseVersion", ge=1)] = None,
     *,
     hard: Annotated[bool, Query(description="Purge it: nothing of it can be restored.")] = False,

@@ -6,7 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import CurrentCaller
+from chat_service.auth.credentials import ChatReader, ChatWriter
 from chat_service.doors import mutate, require_channel_id, require_message_id, resources_of
 from chat_service.messages import actions, history, removal
 from chat_service.messages.requests import change_of
@@ -25,7 +25,7 @@ _MOST_DIGITS = 18
 
 @router.post("/undelete")
 async def undelete_message(
-    request: Request, channel_id: str, message_id: str, caller: CurrentCaller
+    request: Request, channel_id: str, message_id: str, caller: ChatWriter
 ) -> Response:
     """Restore a deleted message while it is kept: moderators, and the author who deleted it."""
     change = change_of(request, caller, channel_id, message_id)
@@ -38,9 +38,7 @@ async def undelete_message(
 
 
 @router.delete("/purge")
-async def purge_message(
-    request: Request, channel_id: str, message_id: str, caller: CurrentCaller
-) -> Response:
+async def purge_message(request: Request, channel_id: str, message_id: str, caller: ChatWriter) -> Response:
     """Erase a message for good, as `DELETE .../messages/{id}?hard=true` does: moderators only."""
     change = change_of(request, caller, channel_id, message_id)
 
@@ -55,7 +53,7 @@ async def list_history(
     request: Request,
     channel_id: str,
     message_id: str,
-    caller: CurrentCaller,
+    caller: ChatReader,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:

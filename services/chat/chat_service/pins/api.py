@@ -6,7 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import CurrentCaller
+from chat_service.auth.credentials import ChatReader, ChatWriter
 from chat_service.doors import mutate, require_channel_id, resources_of
 from chat_service.messages.actions import present
 from chat_service.messages.requests import change_of
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/channels/{channel_id}", tags=["pins"])
 
 
 @router.post("/messages/{message_id}/pin")
-async def pin_message(request: Request, channel_id: str, message_id: str, caller: CurrentCaller) -> Response:
+async def pin_message(request: Request, channel_id: str, message_id: str, caller: ChatWriter) -> Response:
     """Pin a message: everybody in messaging and group channels, moderators elsewhere."""
     change = change_of(request, caller, channel_id, message_id)
 
@@ -32,9 +32,7 @@ async def pin_message(request: Request, channel_id: str, message_id: str, caller
 
 
 @router.delete("/messages/{message_id}/pin")
-async def unpin_message(
-    request: Request, channel_id: str, message_id: str, caller: CurrentCaller
-) -> Response:
+async def unpin_message(request: Request, channel_id: str, message_id: str, caller: ChatWriter) -> Response:
     """Unpin a message: who may pin may unpin, whoever pinned it."""
     change = change_of(request, caller, channel_id, message_id)
 
@@ -46,7 +44,7 @@ async def unpin_message(
 
 @router.get("/pins")
 @older_router.get("", summary="List Pins (older path)")
-async def list_pins(request: Request, channel_id: str, caller: CurrentCaller) -> Response:
+async def list_pins(request: Request, channel_id: str, caller: ChatReader) -> Response:
     """The pinned messages of a channel, the newest pin first."""
     wanted = require_channel_id(channel_id)
     async with reading(resources_of(request).pool) as connection:

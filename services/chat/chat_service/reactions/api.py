@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from chat_service.auth.credentials import CurrentCaller
+from chat_service.auth.credentials import ChatReader, ReactionWriter
 from chat_service.auth.principal import Principal
 from chat_service.doors import (
     acting_user,
@@ -60,7 +60,7 @@ class AddReaction(RequestModel):
 
 @router.post("", status_code=201)
 async def add_reaction(
-    request: Request, channel_id: str, message_id: str, body: AddReaction, caller: CurrentCaller
+    request: Request, channel_id: str, message_id: str, body: AddReaction, caller: ReactionWriter
 ) -> Response:
     """React to a message: 201, or 200 when the user has reacted so already."""
     path = "type" if body.type is not None else "emoji"
@@ -76,7 +76,7 @@ async def remove_reaction(
     channel_id: str,
     message_id: str,
     reaction_type: str,
-    caller: CurrentCaller,
+    caller: ReactionWriter,
     user_id: Annotated[
         str | None, Query(alias="userId", description="Whose; needed with an API key.")
     ] = None,
@@ -95,7 +95,7 @@ async def list_reactions(
     request: Request,
     channel_id: str,
     message_id: str,
-    caller: CurrentCaller,
+    caller: ChatReader,
     only: Annotated[str | None, Query(alias="type", description="Only reactions of this type.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,

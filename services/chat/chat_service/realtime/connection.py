@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from chat_service.auth.principal import Principal
 from chat_service.realtime.protocol import Close
 from chatsdk_contracts.ids import AppId, UserId
 
@@ -44,6 +45,7 @@ class Connection:
         "_waiting",
         "aborted",
         "app_id",
+        "caller",
         "client_id",
         "closing",
         "expires_at",
@@ -52,6 +54,7 @@ class Connection:
         "is_settled",
         "sent",
         "started_s",
+        "token",
         "topics",
         "user_id",
     )
@@ -61,8 +64,8 @@ class Connection:
         send: SendText,
         *,
         connection_id: str,
-        app_id: AppId,
-        user_id: UserId,
+        caller: Principal,
+        token: str,
         client_id: str | None,
         expires_at: float,
         limits: SocketLimits,
@@ -73,8 +76,11 @@ class Connection:
         self._characters = 0
         self._arrived = asyncio.Event()
         self.id = connection_id
-        self.app_id = app_id
-        self.user_id = user_id
+        assert caller.user_id is not None, "sockets are of users"
+        self.caller = caller
+        self.token = token
+        self.app_id: AppId = caller.app_id
+        self.user_id: UserId = caller.user_id
         self.client_id = client_id
         self.expires_at = expires_at
         self.follows_all = False

@@ -31,6 +31,7 @@ class Close(IntEnum):
     NOT_CONNECTED = 4010
     BAD_FRAME = 4400
     UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
     TOO_MANY = 4429
 
 

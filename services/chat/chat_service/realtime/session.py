@@ -13,7 +13,6 @@ import structlog
 from prometheus_client import Counter
 from pydantic import ValidationError
 
-from chat_service.auth.principal import Principal
 from chat_service.doors import new_traceparent, utc_now
 from chat_service.events.log import Cause
 from chat_service.messages import actions as messages
@@ -36,7 +35,8 @@ from chat_service.resources import Resources
 from chat_service.wire_input import channel_id_in_path
 from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import new_id
-from chatsdk_runtime.errors import InvalidInput, NotFound, ServiceError, Unavailable
+from chatsdk_contracts.scopes import allows
+from chatsdk_runtime.errors import InvalidInput, NotFound, ScopeMissing, ServiceError, Unavailable
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.postgres import DATABASE_AWAY
 from chatsdk_runtime.web import error_object, field_problems
@@ -65,7 +65,6 @@ class Session:
         self._realtime = realtime
         self._resources = resources
         self._send = send
-        self._principal: Principal | None = None
         self._slots = asyncio.Semaphore(_SENDS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self.connection: Connection | None = None
@@ -85,6 +84,9 @@ class Session:
         if principal is None or principal.user_id is None or credential is None:
             await self._send(frame("goodbye", reason="token_invalid"))
             return Close.UNAUTHORIZED
+        if not allows(principal.scopes, "chat:read"):
+            await self._send(frame("goodbye", reason="scope_missing"))
+            return Close.FORBIDDEN
         hub = self._realtime.hub
         if len(hub.connections_of(principal.app_id, principal.user_id)) >= self._realtime.most_per_user:
             await self._send(frame("goodbye", reason="too_many_sockets"))
@@ -92,13 +94,13 @@ class Session:
         connection = Connection(
             self._send,
             connection_id=new_id(),
-            app_id=principal.app_id,
-            user_id=principal.user_id,
+            caller=principal,
+            token=credential,
             client_id=asked.client_id,
             expires_at=_expiry(credential),
             limits=self._realtime.limits,
         )
-        self._principal, self.connection = principal, connection
+        self.connection = connection
         hub.add(connection)
         return connection
 
@@ -163,12 +165,14 @@ class Session:
                 connection.offer(_refused(asked.id, InvalidInput("This socket is connected already.")))
 
     async def _send_message(self, asked: SendFrame) -> None:
-        connection, principal = self._connected, self._principal
-        assert principal is not None, "connected"
+        connection = self._connected
+        principal = connection.caller
         cause = Cause(
             principal.app_id, utc_now(), self._resources.epoch, principal.user_id, new_traceparent()
         )
         try:
+            if not allows(principal.scopes, "chat:write"):
+                raise ScopeMissing("chat:write")
             channel_id = channel_id_in_path(asked.channel_id)
             if channel_id is None:
                 raise NotFound("No such channel.")

@@ -94,7 +94,7 @@ async def _readable(
 
 
 def _user(caller: Principal) -> UserId:
-    assert caller.user_id is not None, "CurrentUser is a user"
+    assert caller.user_id is not None, "the route is for users"
     return caller.user_id
 
 

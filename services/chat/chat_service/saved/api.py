@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import CurrentUser
+from chat_service.auth.credentials import ReadingUser, WritingUser
 from chat_service.doors import mutate, require_channel_id, require_message_id, resources_of, utc_now
 from chat_service.paging import Cursor, Limit, time_and_id
 from chat_service.saved import actions
@@ -18,7 +18,7 @@ _PATH = "/api/channels/{channel_id}/messages/{message_id}/save"
 
 
 @router.post(_PATH, status_code=201)
-async def save_message(request: Request, channel_id: str, message_id: str, caller: CurrentUser) -> Response:
+async def save_message(request: Request, channel_id: str, message_id: str, caller: WritingUser) -> Response:
     """Save a message for oneself: 201, or 200 when it is saved already."""
     channel, message, now = require_channel_id(channel_id), require_message_id(message_id), utc_now()
 
@@ -29,7 +29,7 @@ async def save_message(request: Request, channel_id: str, message_id: str, calle
 
 
 @router.delete(_PATH)
-async def unsave_message(request: Request, channel_id: str, message_id: str, caller: CurrentUser) -> Response:
+async def unsave_message(request: Request, channel_id: str, message_id: str, caller: WritingUser) -> Response:
     """Take a message off one's list."""
     channel, message = require_channel_id(channel_id), require_message_id(message_id)
 
@@ -42,7 +42,7 @@ async def unsave_message(request: Request, channel_id: str, message_id: str, cal
 # Tried before the users' own routes: a user id may hold a slash, and `me/saved` would be one.
 @router.get("/api/users/me/saved")
 async def list_saved(
-    request: Request, caller: CurrentUser, cursor: Cursor = None, limit: Limit = 50
+    request: Request, caller: ReadingUser, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """What one saved and may still see, the newest first."""
     before = time_and_id(cursor)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from chat_service.auth.credentials import CurrentUser
+from chat_service.auth.credentials import ReadingUser, WritingUser
 from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, resources_of, utc_now
 from chat_service.errors import ChannelNotFound
@@ -35,7 +35,7 @@ ClientId = Annotated[
 @router.get("")
 async def sync(
     request: Request,
-    caller: CurrentUser,
+    caller: ReadingUser,
     place: Annotated[
         str | None, Query(alias="cursor", max_length=1_024, description="`cursor` of the page before.")
     ] = None,
@@ -59,7 +59,7 @@ async def sync(
 
 
 @router.post("/ops")
-async def push_ops(request: Request, body: PushOps, caller: CurrentUser) -> Response:
+async def push_ops(request: Request, body: PushOps, caller: WritingUser) -> Response:
     """Apply operations that a client kept: in order, each once, up to the first that may be tried again."""
     channel_id = channel_id_in_path(body.channel_id)
     if channel_id is None:
@@ -81,5 +81,5 @@ async def push_ops(request: Request, body: PushOps, caller: CurrentUser) -> Resp
 
 def own_id(caller: Principal) -> UserId:
     """The user that a user's token names."""
-    assert caller.user_id is not None, "CurrentUser is a user"
+    assert caller.user_id is not None, "the route is for users"
     return caller.user_id

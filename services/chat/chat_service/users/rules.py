@@ -9,6 +9,7 @@ from typing import Any
 
 from chatsdk_contracts.ids import UserId
 from chatsdk_contracts.users import User
+from chatsdk_contracts.wire import WireModel
 
 # Others see these; an e-mail address is for the user and the app's servers.
 PUBLIC_FIELDS = ("name", "image", "custom")
@@ -40,6 +41,15 @@ class EnsuredUser(OwnUser):
     """The same, and whether this call made it."""
 
     created: bool
+
+
+class EnsuredUsers(WireModel):
+    """Users in the order asked for; how many were made, brought up to date, or there already as given."""
+
+    users: list[EnsuredUser]
+    created: int
+    updated: int
+    existing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,16 @@ def change_user(user: StoredUser, given: Mapping[str, Any], now: datetime) -> Ch
     public = tuple(name for name in PUBLIC_FIELDS if name in different)
     version = user.version + 1 if public else user.version
     return Change(replace(user, **different, version=version, updated_at=now), public, is_change=True)
+
+
+def deactivated(user: StoredUser, now: datetime) -> StoredUser:
+    """The user, who may not call any more; what they wrote and where they are a member stays."""
+    return replace(user, deactivated_at=now, version=user.version + 1, updated_at=now)
+
+
+def reactivated(user: StoredUser, now: datetime) -> StoredUser:
+    """The user, who may call again with a new token."""
+    return replace(user, deactivated_at=None, version=user.version + 1, updated_at=now)
 
 
 def public_fields(user: StoredUser) -> dict[str, Any]:

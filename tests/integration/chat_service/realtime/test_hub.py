@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from chat_service.auth.principal import Principal
 from chat_service.instruments import RealtimeInstruments
 from chat_service.realtime.connection import Connection, SocketLimits
 from chat_service.realtime.hub import Hub
@@ -39,8 +40,8 @@ class Room:
         self.connection = Connection(
             self._hear,
             connection_id="c",
-            app_id=app_id,
-            user_id=UserId("ann"),
+            caller=Principal("user", app_id, user_id=UserId("ann")),
+            token="t",
             client_id=None,
             expires_at=0.0,
             limits=SocketLimits(),

@@ -8,16 +8,9 @@ from typing import Any
 import httpx2
 from prometheus_client import CollectorRegistry
 
-from chat_service.apps import api as apps_api
-from chat_service.auth import api as auth_api
-from chat_service.channels import api as channels_api
-from chat_service.channels import members_api
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
-from chat_service.messages import api as messages_api
-from chat_service.reactions import api as reactions_api
-from chat_service.sync import api as sync_api
-from chat_service.users import api as users_api
+from chat_service.routers import ROUTERS
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.loops import BackgroundLoops
@@ -50,17 +43,8 @@ async def numbering_doors(doors: Chat, database: str) -> AsyncIterator[Chat]:
         )
         resources = replace(doors.resources, writer=writer, wake_relay=relay.wake)
         app.state.resources = resources
-        for door in (
-            apps_api,
-            auth_api,
-            users_api,
-            channels_api,
-            members_api,
-            messages_api,
-            reactions_api,
-            sync_api,
-        ):
-            app.include_router(door.router)
+        for router in ROUTERS:
+            app.include_router(router)
         loops.start("lead", relay.lead)
         loops.start("number", relay.number)
         transport = httpx2.ASGITransport(app=app)

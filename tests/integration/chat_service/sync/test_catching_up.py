@@ -215,7 +215,7 @@ async def _do_something(
         case 7 if sent:
             one = chance.choice(sent)
             reactions = f"/api/channels/{one['channelId']}/messages/{one['id']}/reactions"
-            await user.call("POST", reactions, {"type": chance.choice(["like", "love"])})
+            await user.call("POST", reactions, {"type": chance.choice(["👍", "🎉"])})
         case _:
             await chance.choice(devices).page(limit=chance.choice([1, 4, 100]))
 

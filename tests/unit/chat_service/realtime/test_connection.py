@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from chat_service.auth.principal import Principal
 from chat_service.realtime.connection import Connection, SocketLimits
 from chat_service.realtime.protocol import Close
 from chatsdk_contracts.ids import AppId, UserId
@@ -26,8 +27,8 @@ def connect(far: Far, limits: SocketLimits | None = None) -> Connection:
     return Connection(
         far.send,
         connection_id="c",
-        app_id=AppId("app"),
-        user_id=UserId("ann"),
+        caller=Principal("user", AppId("app"), user_id=UserId("ann")),
+        token="t",
         client_id=None,
         expires_at=0.0,
         limits=limits or SocketLimits(),

@@ -1,0 +1,19 @@
+"""What an app's owner may choose. A new setting is a field with a default here and one in `own_api.ChangeSettings`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from chatsdk_contracts.wire import WireModel
+
+UserDirectory = Literal["all", "shared_channels", "off"]
+
+
+class AppSettings(WireModel):
+    """The settings of an app; a field that is not stored has its default.
+
+    `user_directory`: which others a user may find by searching: everybody in the app, those with whom they share
+    a channel, or nobody. The app's servers find all; who knows an id may always read that user's public fields.
+    """
+
+    user_directory: UserDirectory = "shared_channels"

@@ -1,0 +1,42 @@
+"""Every public route of the service, in the order in which a request tries them."""
+
+from __future__ import annotations
+
+from chat_service.apps.api import router as apps_router
+from chat_service.apps.own_api import router as own_app_router
+from chat_service.auth.api import router as auth_router
+from chat_service.channels.api import router as channels_router
+from chat_service.channels.members_api import router as members_router
+from chat_service.discovery import router as discovery_router
+from chat_service.messages.api import router as messages_router
+from chat_service.messages.life_api import router as message_life_router
+from chat_service.pins.api import older_router as older_pins_router
+from chat_service.pins.api import router as pins_router
+from chat_service.reactions.api import router as reactions_router
+from chat_service.realtime.api import router as realtime_router
+from chat_service.saved.api import router as saved_router
+from chat_service.sync.api import router as sync_router
+from chat_service.users.api import router as users_router
+from chat_service.users.own_api import router as own_user_router
+
+# Tried one after the other for every request, each with its routes: sends come first, being most calls. Before
+# the messages and the users stand the routes that theirs would take for an id.
+ROUTERS = (
+    older_pins_router,
+    messages_router,
+    reactions_router,
+    message_life_router,
+    pins_router,
+    saved_router,
+    channels_router,
+    members_router,
+    # Before the users: it knows `me` and `block`, where those take any id.
+    own_user_router,
+    users_router,
+    auth_router,
+    own_app_router,
+    apps_router,
+    sync_router,
+    realtime_router,
+    discovery_router,
+)

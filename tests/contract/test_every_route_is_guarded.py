@@ -1,0 +1,344 @@
+"""Every public route of chat, with no credential, a bad one, an expired one, a plain user's, a limited one, a stranger's.
+
+The routes come from the composed application: a new one fails here until ROUTES says who may call it, with which
+scope, why, and what another tenant's ids lead to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx2
+import jwt
+import orjson
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from chat_service import app as chat_app
+from chat_service.apps.api import require_operator
+from chat_service.auth.credentials import Guard
+from chatsdk_contracts.scopes import SCOPES, Scope
+from chatsdk_runtime.encryption import Sealed
+from chatsdk_runtime.logging import LogLevel
+from tests.integration.chat_service.calling import ADMIN, Caller, Chat, Tenant, error_code, running_doors
+from tests.integration.chat_service.channel_rows import running_writer
+
+By = Literal["anybody", "operator", "server", "user", "either"]
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who may call a route, and why; a body that is well-formed; what another tenant's ids are answered with."""
+
+    by: By
+    scope: Scope | None
+    reason: str
+    body: Any = None
+    foreign: int | None = None
+
+
+MINE, OTHERS = "one's own", "what others wrote"
+MESSAGE = "/api/channels/{channel_id}/messages/{message_id}"
+ROUTES: dict[tuple[str, str], Door] = {
+    ("GET", "/openapi.json"): Door("anybody", None, "documentation"),
+    ("GET", "/.well-known/chatsdk"): Door("anybody", None, "asked before there is a credential"),
+    # Operators, by the admin token.
+    ("POST", "/admin/apps"): Door("operator", None, "makes tenants", {"name": "x"}),
+    ("GET", "/admin/apps"): Door("operator", None, "shows tenants"),
+    ("POST", "/admin/apps/{app_id}/keys"): Door("operator", None, "gives keys", {}),
+    ("GET", "/admin/apps/{app_id}/keys"): Door("operator", None, "shows keys"),
+    ("DELETE", "/admin/apps/{app_id}/keys/{key_id}"): Door("operator", None, "takes keys"),
+    # An app's servers.
+    ("GET", "/api/app/keys"): Door("server", "keys:manage", "shows keys"),
+    ("POST", "/api/app/keys"): Door("server", "keys:manage", "gives keys", {}),
+    ("DELETE", "/api/app/keys/{key_id}"): Door("server", "keys:manage", "takes keys", foreign=404),
+    ("GET", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice"),
+    ("PATCH", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice", {}),
+    ("POST", "/api/auth/tokens"): Door("server", "tokens:mint", "says who is who", {"userId": "{user}"}, 404),
+    ("POST", "/api/auth/tokens/revoke"): Door(
+        "server", "tokens:mint", "takes tokens", {"userId": "{user}"}, 404
+    ),
+    ("POST", "/api/users/ensure"): Door("server", "users:manage", "makes users", {"userId": "x"}),
+    ("POST", "/api/users/bulk-ensure"): Door(
+        "server", "users:manage", "makes users", {"users": [{"userId": "x"}]}
+    ),
+    ("POST", "/api/users/sync"): Door("server", "users:manage", "makes users", {"users": [{"userId": "x"}]}),
+    ("PUT", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
+    ("PATCH", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
+    ("DELETE", "/api/users/{user_id:path}"): Door("server", "users:manage", "ends users", foreign=404),
+    ("POST", "/api/users/{user_id:path}/deactivate"): Door(
+        "server", "users:manage", "ends users", foreign=404
+    ),
+    ("POST", "/api/users/{user_id:path}/reactivate"): Door(
+        "server", "users:manage", "brings users back", foreign=404
+    ),
+    # Users alone.
+    ("GET", "/api/users/me"): Door("user", "chat:read", MINE),
+    ("PATCH", "/api/users/me"): Door("user", "chat:write", MINE, {}),
+    ("GET", "/api/users/me/blocked"): Door("user", "chat:read", MINE),
+    ("POST", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
+    ("DELETE", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
+    ("POST", "/api/channels/{channel_id}/join"): Door("user", "chat:write", MINE, foreign=404),
+    ("POST", "/api/channels/{channel_id}/leave"): Door("user", "chat:write", MINE, foreign=404),
+    # Both: users as far as their role in the channel goes.
+    ("GET", "/api/users"): Door("either", "chat:read", "whom the settings let one find"),
+    ("GET", "/api/users/{user_id:path}"): Door("either", "chat:read", "public fields", foreign=404),
+    ("POST", "/api/channels"): Door(
+        "either", "channel:create", "a place to talk", {"type": "group", "memberIds": ["{user}"]}, 422
+    ),
+    ("GET", "/api/channels"): Door("either", "chat:read", "one's own, or all of the app"),
+    ("GET", "/api/channels/{channel_id}"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("PATCH", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", {"name": "x"}, 404),
+    ("DELETE", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", "/api/channels/{channel_id}/members"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", "/api/channels/{channel_id}/members"): Door(
+        "either", "chat:write", "by role", {"userId": "{user}"}, 404
+    ),
+    ("PATCH", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
+        "either", "chat:write", "by role", {"role": "member"}, 404
+    ),
+    ("DELETE", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
+        "either", "chat:write", "by role", foreign=404
+    ),
+    ("POST", "/api/channels/{channel_id}/messages"): Door(
+        "either", "chat:write", "by membership", {"text": "x"}, 404
+    ),
+    ("GET", "/api/channels/{channel_id}/messages"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:read", OTHERS, foreign=404
+    ),
+    ("PATCH", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:write", "by authorship", {"text": "x"}, 404
+    ),
+    ("DELETE", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:write", "by authorship or role", foreign=404
+    ),
+    ("POST", f"{MESSAGE}/undelete"): Door("either", "chat:write", "by role", foreign=404),
+    ("DELETE", f"{MESSAGE}/purge"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", f"{MESSAGE}/history"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/reactions"): Door("either", "reaction:write", "by membership", {"type": "👍"}, 404),
+    ("GET", f"{MESSAGE}/reactions"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("DELETE", f"{MESSAGE}/reactions/{{reaction_type}}"): Door(
+        "either", "reaction:write", "one's own, or by role", foreign=404
+    ),
+    ("POST", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
+    ("DELETE", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", "/api/channels/{channel_id}/pins"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/channels/{channel_id}/messages/pins"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, {}, 404),
+    ("DELETE", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, foreign=404),
+    ("GET", "/api/users/me/saved"): Door("user", "chat:read", MINE),
+    ("GET", "/api/sync"): Door("user", "chat:read", MINE),
+    ("POST", "/api/sync/ops"): Door(
+        "user",
+        "chat:write",
+        "as the plain calls",
+        {
+            "clientId": "c",
+            "channelId": "{channel}",
+            "ops": [
+                {
+                    "opId": "01890a5d-ac96-774b-bcce-b302099a8057",
+                    "laneSeq": 1,
+                    "kind": "message.delete",
+                    "messageId": "01890a5d-ac96-774b-bcce-b302099a8058",
+                }
+            ],
+        },
+        404,
+    ),
+    ("WEBSOCKET", "/ws"): Door("anybody", None, "the first frame brings the token"),
+}
+GUARDED = [route for route, door in ROUTES.items() if door.by != "anybody"]
+SCOPED = [route for route, door in ROUTES.items() if door.scope is not None]
+OF_SERVERS = [route for route, door in ROUTES.items() if door.by in {"server", "operator"}]
+OF_USERS = [route for route, door in ROUTES.items() if door.by == "user"]
+WITH_IDS = [route for route, door in ROUTES.items() if door.foreign is not None]
+# No user needs one; a server says for whom it speaks.
+ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
+    ("POST", "/api/channels"): {"createdById": "ann"},
+    ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
+    ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
+}
+
+
+@dataclass
+class Walk:
+    """The composed application over a database with two tenants; `ids` are the other one's."""
+
+    app: FastAPI
+    client: httpx2.AsyncClient
+    tenant: Tenant
+    ann: Caller
+    far: Caller
+    expired: str
+    ids: dict[str, str]
+
+    async def call(self, route: tuple[str, str], headers: dict[str, str], **extra: str) -> httpx2.Response:
+        """The route with the other tenant's ids, whatever it is asked for."""
+        method, path = route
+        for name in ("app", "key", "channel", "message"):
+            path = path.replace(f"{{{name}_id}}", self.ids[name])
+        path = path.replace("{user_id:path}", self.ids["user"])
+        body, text = ROUTES[route].body, None
+        if body is not None:
+            text = orjson.dumps({**body, **extra}).decode().replace("{user}", self.ids["user"])
+        return await self.client.request(
+            method, path, content=text, headers={"Content-Type": "application/json", **headers}
+        )
+
+    @property
+    def server(self) -> dict[str, str]:
+        return {"X-API-Key": self.tenant.key}
+
+    @property
+    def user(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.ann.token}"}
+
+
+@pytest.fixture(scope="module")
+async def walk(chat_database: str) -> AsyncIterator[Walk]:
+    async with AsyncExitStack() as stack:
+        doors = await stack.enter_async_context(running_doors(chat_database))
+        writer = await stack.enter_async_context(running_writer(chat_database))
+        composed = await chat_app.compose(
+            doors.resources.settings.model_copy(update={"environment": "production"}), LogLevel("info"), stack
+        )
+        app = composed.public
+        app.state.resources = replace(doors.resources, writer=writer)
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://chat")
+        )
+        tenant, other = await doors.new_tenant("ours"), await doors.new_tenant("theirs")
+        ann, far = await tenant.user("ann"), await other.user("far")
+        ids = {"app": other.id, "user": "far", "channel": (await far.channel(type="public"))["id"]}
+        sent = await client.post(
+            f"/api/channels/{ids['channel']}/messages",
+            content=b'{"text": "hidden"}',
+            headers={"Authorization": f"Bearer {far.token}", "Content-Type": "application/json"},
+        )
+        ids["message"] = sent.json()["id"]
+        ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
+        yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
+
+
+async def expired_token(chat: Chat, tenant: Tenant, user: Caller) -> str:
+    """The user's token as it will be one day."""
+    [row] = await chat.sql("select token_secret_key_id, token_secret from app where id = $1", UUID(tenant.id))
+    sealed = Sealed(row["token_secret_key_id"], row["token_secret"])
+    secret = chat.resources.keyring.open(sealed, table="app", column="token_secret", row=tenant.id)
+    claims = jwt.decode(user.token, options={"verify_signature": False})
+    return jwt.encode({**claims, "exp": int(time.time()) - 1}, secret, algorithm="HS256")
+
+
+def guards_of(app: FastAPI) -> dict[tuple[str, str], tuple[By, Scope | None]]:
+    """Each public route, and what it says of its callers."""
+    found: dict[tuple[str, str], tuple[By, Scope | None]] = {}
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        path = str(getattr(route, "path", route))
+        calls = [one.call for one in route.dependant.dependencies] if isinstance(route, APIRoute) else []
+        guards = [(one.by, one.scope) for one in calls if isinstance(one, Guard)]
+        declared: tuple[By, Scope | None] = ("operator" if require_operator in calls else "anybody", None)
+        assert len(guards) <= 1, path
+        for method in getattr(route, "methods", None) or {"WEBSOCKET"}:
+            if method != "HEAD":
+                found[method, path] = guards[0] if guards else declared
+    return found
+
+
+async def test_every_route_is_classified_and_declares_just_that(walk: Walk) -> None:
+    assert guards_of(walk.app) == {route: (door.by, door.scope) for route, door in ROUTES.items()}
+
+
+def test_who_needs_a_credential_needs_a_scope_and_every_entry_says_why() -> None:
+    assert {ROUTES[route].by for route in set(GUARDED) - set(SCOPED)} == {"operator"}
+    assert all(door.reason for door in ROUTES.values())
+    assert all(ROUTES[route].foreign for route in GUARDED if "_id" in route[1] and route in SCOPED)
+
+
+async def test_a_route_without_a_guard_is_seen(walk: Walk) -> None:
+    planted = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    planted.add_api_route("/open", lambda: None, methods=["GET"])
+    assert guards_of(planted) == {("GET", "/open"): ("anybody", None)}
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=" ".join)
+async def test_nobody_is_let_in_without_a_valid_credential(walk: Walk, route: tuple[str, str]) -> None:
+    for headers in (
+        {},
+        {"Authorization": "Bearer x"},
+        {"Authorization": "Basic eDp4"},
+        {"Authorization": f"Bearer {walk.expired}"},
+        {"Authorization": f"Bearer {walk.tenant.key}"},
+        {"X-API-Key": "x"},
+        {"X-API-Key": walk.ann.token},
+        {"X-API-Key": "chatsdk_" + "0" * 40},
+    ):
+        answer = await walk.call(route, headers)
+        assert (answer.status_code, error_code(answer)) == (401, "unauthorized"), answer.text
+
+
+@pytest.mark.parametrize("route", OF_SERVERS, ids=" ".join)
+async def test_a_plain_user_manages_nothing(walk: Walk, route: tuple[str, str]) -> None:
+    # An operator is somebody else altogether: there, a user's token is no credential.
+    expected = 401 if ROUTES[route].by == "operator" else 403
+    assert (await walk.call(route, walk.user)).status_code == expected
+
+
+@pytest.mark.parametrize("route", [one for one in OF_SERVERS if ROUTES[one].by == "operator"], ids=" ".join)
+async def test_an_apps_key_is_no_operator(walk: Walk, route: tuple[str, str]) -> None:
+    assert (await walk.call(route, walk.server)).status_code == 401
+
+
+@pytest.mark.parametrize("route", SCOPED, ids=" ".join)
+async def test_the_operators_token_is_no_credential_of_an_app(walk: Walk, route: tuple[str, str]) -> None:
+    assert (await walk.call(route, ADMIN)).status_code == 401
+
+
+@pytest.mark.parametrize("route", OF_USERS, ids=" ".join)
+async def test_a_server_does_not_do_what_is_a_users_own(walk: Walk, route: tuple[str, str]) -> None:
+    assert (await walk.call(route, walk.server)).status_code == 403
+
+
+@pytest.mark.parametrize("route", SCOPED, ids=" ".join)
+async def test_a_limited_credential_is_told_which_scope_it_lacks(walk: Walk, route: tuple[str, str]) -> None:
+    door = ROUTES[route]
+    limited = []
+    if door.by != "user":
+        others = [scope for scope in SCOPES if scope != door.scope]
+        limited.append({"X-API-Key": (await walk.tenant.limited(*others)).key})
+    if door.by != "server":
+        other = "search:read"
+        limited.append({"Authorization": f"Bearer {(await walk.tenant.token('ann', scopes=[other])).token}"})
+    for headers in limited:
+        answer = await walk.call(route, headers)
+        assert (answer.status_code, error_code(answer)) == (403, "scope_missing")
+        assert str(door.scope) in answer.json()["error"]["hint"]
+
+
+@pytest.mark.parametrize("route", WITH_IDS, ids=" ".join)
+async def test_what_another_tenant_has_does_not_exist(walk: Walk, route: tuple[str, str]) -> None:
+    door = ROUTES[route]
+    answers = []
+    if door.by != "user":
+        answers.append(await walk.call(route, walk.server, **ON_BEHALF.get(route, {})))
+    if door.by != "server":
+        answers.append(await walk.call(route, walk.user))
+    for answer in answers:
+        assert answer.status_code == door.foreign, answer.text
+        assert "hidden" not in answer.text
+
+
+async def test_the_other_tenant_has_lost_nothing_by_all_this(walk: Walk) -> None:
+    keys = await walk.client.get(f"/admin/apps/{walk.ids['app']}/keys", headers=ADMIN)
+    assert [key["revokedAt"] for key in keys.json()["keys"]] == [None]
+    path = f"/api/channels/{walk.ids['channel']}/messages/{walk.ids['message']}"
+    read = await walk.client.get(path, headers={"Authorization": f"Bearer {walk.far.token}"})
+    assert (read.status_code, read.json()["text"]) == (200, "hidden")
