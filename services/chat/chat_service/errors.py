@@ -6,17 +6,24 @@ ServiceError
 │   ├── NotAMember          403  not_a_member
 │   ├── RoleTooLow          403  role_too_low
 │   ├── MembershipFixed     403  membership_fixed
-│   └── ChannelFrozen       403  channel_frozen
+│   ├── ChannelFrozen       403  channel_frozen
+│   ├── RepliesOff          403  replies_off
+│   └── QuotesOff           403  quotes_off
 ├── NotFound                404  not_found
 │   ├── AppNotFound         404  app_not_found
 │   ├── ApiKeyNotFound      404  api_key_not_found
 │   ├── UserNotFound        404  user_not_found
 │   ├── ChannelNotFound     404  channel_not_found
 │   ├── MemberNotFound      404  member_not_found
-│   └── MessageNotFound     404  message_not_found
+│   ├── MessageNotFound     404  message_not_found
+│   ├── WorkspaceNotFound   404  workspace_not_found
+│   └── InviteNotFound      404  invite_not_found
 ├── Conflict                409  conflict
 │   ├── VersionConflict     409  conflict        (extra: current)
-│   └── LastOwner           409  last_owner
+│   ├── LastOwner           409  last_owner
+│   └── InviteClosed        409  invite_closed
+├── TooManyRequests         429  rate_limited
+│   └── SlowMode            429  slow_mode
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
     ├── OutcomeUnknown      503  outcome_unknown
@@ -28,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, Unavailable
+from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
 
 # Types of channel that everybody in the app may see and join; the others are joined by being added.
 JOINABLE_TYPES = frozenset({"public", "team", "livestream"})
@@ -77,6 +84,26 @@ class ChannelFrozen(Forbidden):
         )
 
 
+class RepliesOff(Forbidden):
+    """The channel has no threads."""
+
+    code = "replies_off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This channel takes no replies.", hint="Send the message without parentId, to the channel itself."
+        )
+
+
+class QuotesOff(Forbidden):
+    """The channel has no quoting."""
+
+    code = "quotes_off"
+
+    def __init__(self) -> None:
+        super().__init__("This channel takes no quotes.", hint="Send the message without replyToId.")
+
+
 class AppNotFound(NotFound):
     """No such app."""
 
@@ -115,12 +142,12 @@ class ChannelNotFound(NotFound):
 
 
 class MemberNotFound(NotFound):
-    """The user exists perhaps, but is not in the channel."""
+    """The user exists perhaps, but is not in the channel or workspace."""
 
     code = "member_not_found"
 
-    def __init__(self, user_id: str) -> None:
-        super().__init__(f"User {user_id!r} is not a member of this channel.")
+    def __init__(self, user_id: str, place: str = "channel") -> None:
+        super().__init__(f"User {user_id!r} is not a member of this {place}.")
 
 
 class MessageNotFound(NotFound):
@@ -130,6 +157,24 @@ class MessageNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No such message in this channel.")
+
+
+class WorkspaceNotFound(NotFound):
+    """No such workspace, or none that the caller may know of."""
+
+    code = "workspace_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such workspace.")
+
+
+class InviteNotFound(NotFound):
+    """No such invitation, or one for somebody else."""
+
+    code = "invite_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such invitation.", hint="Ask whoever invited for a new one.")
 
 
 class VersionConflict(Conflict):
@@ -144,14 +189,36 @@ class VersionConflict(Conflict):
 
 
 class LastOwner(Conflict):
-    """The channel would be left with members and no owner."""
+    """The channel or workspace would be left with members and no owner."""
 
     code = "last_owner"
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "channel") -> None:
         super().__init__(
-            "The last owner cannot leave or step down while others are in the channel.",
+            f"The last owner cannot leave or step down while others are in the {place}.",
             hint='Hand over first: PATCH another member with {"role": "owner"}.',
+        )
+
+
+class InviteClosed(Conflict):
+    """The invitation was accepted, withdrawn, or is too old."""
+
+    code = "invite_closed"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The invitation is {status}.", hint="Ask whoever invited for a new one.")
+
+
+class SlowMode(TooManyRequests):
+    """The channel is in slow mode, and the member has sent a moment ago."""
+
+    code = "slow_mode"
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(
+            "The channel is in slow mode.",
+            hint=f"Send the same request again after {wait_s} s, as Retry-After says.",
+            headers={"Retry-After": str(wait_s)},
         )
 
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, to_json
 
-from chatsdk_contracts.ids import ChannelId, UserId
+from chatsdk_contracts.ids import ChannelId, UserId, WorkspaceId
 
 CUSTOM_BYTES: Final = 4_096
 _CUSTOM_DEPTH: Final = 16
@@ -135,6 +135,12 @@ def channel_id_in_path(text: str) -> ChannelId | None:
     """A channel id out of a path in its canonical form; None when it is none."""
     canonical = uuid_in_path(text)
     return None if canonical is None else ChannelId(canonical)
+
+
+def workspace_id_in_path(text: str) -> WorkspaceId | None:
+    """A workspace id out of a path or query in its canonical form; None when it is none."""
+    canonical = uuid_in_path(text)
+    return None if canonical is None else WorkspaceId(canonical)
 
 
 def uuid_in_path(text: str) -> str | None:

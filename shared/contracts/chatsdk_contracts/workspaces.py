@@ -59,6 +59,12 @@ class WorkspaceMember(WireModel):
     joined_at: Timestamp
 
 
+class ChangedWorkspaceMember(WorkspaceMember):
+    """A member of a workspace and the names of the fields that changed."""
+
+    changed: list[str]
+
+
 class WorkspaceLeft(WireModel):
     """Who is no longer in a workspace, with the role they had."""
 
@@ -112,6 +118,15 @@ class WorkspaceMemberJoined(Event):
     aggregate = "workspaces"
     type: Literal["workspace.member_joined"] = "workspace.member_joined"
     data: WorkspaceMember
+
+
+class WorkspaceMemberUpdated(Event):
+    """A workspace member's role changed."""
+
+    audience = Audience.CHANNEL
+    aggregate = "workspaces"
+    type: Literal["workspace.member_updated"] = "workspace.member_updated"
+    data: ChangedWorkspaceMember
 
 
 class WorkspaceMemberLeft(Event):
