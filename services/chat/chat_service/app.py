@@ -16,15 +16,21 @@ from chat_service.apps.api import router as apps_router
 from chat_service.auth.api import router as auth_router
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.api import router as channels_router
+from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
+from chat_service.channels.sweep import Sweep
 from chat_service.events import feed, store
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
+from chat_service.memberstate.api import router as memberstate_router
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.writer import MessageWriter
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.users.api import router as users_router
+from chat_service.workspaces.api import router as workspaces_router
+from chat_service.workspaces.invites_api import router as invites_router
+from chat_service.workspaces.members_api import router as workspace_members_router
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -44,8 +50,14 @@ VERSION = "0.1.0"
 # Tried one after the other for every request, each with its routes: sends come first, being most calls.
 _ROUTERS = (
     messages_router,
+    # Before the channels' own, whose id would take the place of `discover`.
+    listing_router,
     channels_router,
     members_router,
+    memberstate_router,
+    workspaces_router,
+    workspace_members_router,
+    invites_router,
     users_router,
     auth_router,
     apps_router,
@@ -181,6 +193,8 @@ class _Service:
         loops.start("relay-publish", relay.publish)
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
+        sweep = Sweep(self._pool, epoch=epoch, wake_relay=relay.wake)
+        loops.start("sweep", sweep.run)
         loops.start("maintenance", self._maintain)
         self._health.started = True
         try:

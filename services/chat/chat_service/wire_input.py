@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError, to_json
 from chatsdk_contracts.ids import ChannelId, UserId, WorkspaceId
 
 CUSTOM_BYTES: Final = 4_096
+# Characters of a message in the most generous channel; each channel sets its own limit below it.
+LONGEST_TEXT: Final = 20_000
 _CUSTOM_DEPTH: Final = 16
 _INT64: Final = 1 << 63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -14,10 +14,14 @@ from chat_service.apps import api as apps_api
 from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
-from chat_service.channels import members_api
+from chat_service.channels import listing_api, members_api
+from chat_service.memberstate import api as memberstate_api
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.users import api as users_api
+from chat_service.workspaces import api as workspaces_api
+from chat_service.workspaces import invites_api
+from chat_service.workspaces import members_api as workspace_members_api
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import open_pool
@@ -126,7 +130,9 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
     )
     app.state.resources = resources
-    for door in (apps_api, auth_api, users_api, channels_api, members_api):
+    for door in (apps_api, auth_api, users_api, listing_api, channels_api, members_api, memberstate_api):
+        app.include_router(door.router)
+    for door in (workspaces_api, workspace_members_api, invites_api):
         app.include_router(door.router)
     transport = httpx2.ASGITransport(app=app)
     try:

@@ -89,15 +89,25 @@ async def list_messages(
     """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
     standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
-        found = await store.list_after(connection, channel_id, page.after_seq, page.limit + 1)
+        after_seq = max(page.after_seq, standing.floor_seq)
+        found = await store.list_after(connection, channel_id, after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
         cursor = f"after:{messages[-1].seq}" if messages and has_more else None
     else:
-        found = await store.list_before(connection, channel_id, page.before_seq, page.limit + 1)
+        found = await store.list_before(
+            connection, channel_id, page.before_seq, page.limit + 1, floor_seq=standing.floor_seq
+        )
         has_more = len(found) > page.limit
         messages = found[-page.limit :]
         cursor = f"before:{messages[0].seq}" if messages and has_more else None
-    head = orjson.dumps({"maxSeq": standing.last_seq, "nextCursor": cursor, "hasMore": has_more})
+    head = orjson.dumps(
+        {
+            "maxSeq": standing.last_seq,
+            "truncatedSeq": standing.floor_seq,
+            "nextCursor": cursor,
+            "hasMore": has_more,
+        }
+    )
     listed = b",".join(data_json(message) for message in messages)
     return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
 
@@ -118,8 +128,8 @@ async def get_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> Answer:
     """One message, or its tombstone."""
-    await require_readable(connection, caller, channel_id)
-    message = await store.fetch_message(connection, channel_id, message_id)
+    standing = await require_readable(connection, caller, channel_id)
+    message = await store.fetch_readable(connection, channel_id, message_id, standing.floor_seq)
     if message is None:
         raise MessageNotFound
     return Answer(data_json(message))
@@ -146,6 +156,8 @@ async def edit(tx: Transaction, change: Change, text: str) -> Answer:
     _check_base(message, change.base_version)
     if text == message.text:
         return Answer(data_json(message))
+    if (refusal := rules.too_long(text, standing.config)) is not None:
+        raise refusal
     if not text and not message.attachments:
         raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
     now = change.cause.now
@@ -191,7 +203,7 @@ async def _locked(tx: Transaction, change: Change) -> tuple[Message, store.Stand
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
     standing = await require_readable(tx, change.caller, change.channel_id)
-    message = await store.fetch_message(tx, change.channel_id, change.message_id)
+    message = await store.fetch_readable(tx, change.channel_id, change.message_id, standing.floor_seq)
     if message is None:
         raise MessageNotFound
     return message, standing
@@ -210,7 +222,7 @@ async def require_readable(
     if standing is None:
         raise ChannelNotFound
     if caller.user_id is not None and standing.role is None:
-        if standing.channel_type == "private":
+        if standing.hidden:
             raise ChannelNotFound
         raise NotAMember(channel_id, standing.channel_type)
     return standing

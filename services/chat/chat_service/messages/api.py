@@ -15,6 +15,7 @@ from chat_service.messages import actions, rules
 from chat_service.messages.actions import Change, Page
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
+    LONGEST_TEXT,
     CustomObject,
     InputUserId,
     Line,
@@ -32,10 +33,9 @@ from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api/channels/{channel_id}/messages", tags=["messages"])
 
-_LONGEST_TEXT = 10_000
 _MOST_ATTACHMENTS = 30
 
-Text = Annotated[SafeText, Field(max_length=_LONGEST_TEXT)]
+Text = Annotated[SafeText, Field(max_length=LONGEST_TEXT)]
 
 
 class AttachmentInput(RequestModel):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,8 @@ import orjson
 
 from chat_service.events import log
 from chat_service.events.log import LoggedEvent
-from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
+from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts, is_hidden
+from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -50,6 +51,10 @@ async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
             parent_last_seq=row["parent_last_seq"],
             parent_is_top=bool(row["parent_is_top"]),
             reply_to_found=row["reply_to_found"] is not None,
+            parent_seq=row["parent_seq"],
+            reply_to_seq=row["reply_to_seq"],
+            last_sent_at=row["last_sent_at"],
+            in_workspace=row["in_workspace"],
         )
     return [fact for fact in facts if fact is not None]
 
@@ -61,8 +66,9 @@ async def write_sends(
     accepted: Sequence[Accepted],
     events: Sequence[LoggedEvent],
     now: datetime,
+    slowed: Collection[tuple[ChannelId, UserId]] = (),
 ) -> None:
-    """(3) Counters, messages and events in one statement."""
+    """(3) Counters, messages and events in one statement; `slowed` sent in slow mode, which is remembered."""
     per_parent: dict[MessageId, int] = {}
     for one in accepted:
         if one.message.parent_id is not None:
@@ -79,6 +85,8 @@ async def write_sends(
         [threads[parent] for parent in per_parent],
         *_message_columns(accepted, events),
         *log.columns(events),
+        [UUID(channel_id) for channel_id, _ in slowed],
+        [user_id for _, user_id in slowed],
     )
 
 
@@ -112,13 +120,20 @@ def _attachments_json(message: Message) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A user's place in a channel: what reading and editing depend on."""
+    """A user's place in a channel: what reading and editing depend on.
+
+    Nothing up to `floor_seq` is shown to the user: it is truncated, or the user has cleared it. `hidden`: the
+    channel does not exist for those who are not in it.
+    """
 
     channel_type: str
     frozen: bool
     last_seq: int
     cv: int
     role: str | None
+    hidden: bool = False
+    floor_seq: int = 0
+    config: ChannelConfig = field(default_factory=ChannelConfig)
 
 
 async def lock_channel(tx: Transaction, app_id: AppId, channel_id: ChannelId) -> bool:
@@ -133,7 +148,17 @@ async def fetch_standing(
     row = await connection.fetchrow(_STANDING, UUID(app_id), UUID(channel_id), user_id)
     if row is None:
         return None
-    return Standing(row["type"], row["frozen"], row["last_seq"], row["cv"], row["role"])
+    config = ChannelConfig.model_validate_json(row["config"])
+    return Standing(
+        channel_type=row["type"],
+        frozen=row["frozen"],
+        last_seq=row["last_seq"],
+        cv=row["cv"],
+        role=row["role"],
+        hidden=is_hidden(row["type"], config) or row["outside"],
+        floor_seq=row["floor_seq"],
+        config=config,
+    )
 
 
 async def next_cv(tx: Transaction, channel_id: ChannelId) -> int:
@@ -150,6 +175,25 @@ async def fetch_message(
     return None if row is None else message_of(row)
 
 
+async def fetch_readable(
+    connection: Connection, channel_id: ChannelId, message_id: MessageId, floor_seq: int
+) -> Message | None:
+    """One message behind a seq, or a reply to one; a tombstone included."""
+    row = await connection.fetchrow(_FETCH_READABLE, UUID(channel_id), UUID(message_id), floor_seq)
+    return None if row is None else message_of(row)
+
+
+async def last_messages(connection: Connection, floors: Mapping[ChannelId, int]) -> dict[ChannelId, Message]:
+    """The newest message of each timeline behind a seq, for those that have one."""
+    if not floors:
+        return {}
+    rows = await connection.fetch(
+        _LAST_MESSAGES, [UUID(channel_id) for channel_id in floors], list(floors.values())
+    )
+    messages = [message_of(row) for row in rows]
+    return {message.channel_id: message for message in messages}
+
+
 async def fetch_by_client_id(
     connection: Connection, channel_id: ChannelId, user_id: UserId, client_msg_id: str
 ) -> Message | None:
@@ -164,10 +208,10 @@ async def list_after(connection: Connection, channel_id: ChannelId, seq: int, li
 
 
 async def list_before(
-    connection: Connection, channel_id: ChannelId, seq: int | None, limit: int
+    connection: Connection, channel_id: ChannelId, seq: int | None, limit: int, *, floor_seq: int = 0
 ) -> list[Message]:
-    """The timeline up to, not including, a seq (None: the end), ascending."""
-    rows = await connection.fetch(_LIST_BEFORE, UUID(channel_id), seq, limit)
+    """The timeline behind a floor and up to, not including, a seq (None: the end), ascending."""
+    rows = await connection.fetch(_LIST_BEFORE, UUID(channel_id), seq, limit, floor_seq)
     return [message_of(row) for row in reversed(rows)]
 
 
@@ -247,6 +291,9 @@ def _channel_head(row: Row) -> ChannelHead:
         cv=row["cv"],
         frozen=row["frozen"],
         deleted=row["deleted"],
+        config=ChannelConfig.model_validate_json(row["config"]),
+        workspace_id=None if row["workspace_id"] is None else str(row["workspace_id"]),
+        truncated_seq=row["truncated_seq"],
     )
 
 
@@ -255,7 +302,7 @@ _COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.se
   m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by"""
 
 _LOCK_CHANNELS = """
-select id, app_id, type, last_seq, cv, frozen, deleted_at is not null as deleted
+select id, app_id, type, last_seq, cv, frozen, config, workspace_id, truncated_seq, deleted_at is not null as deleted
 from channel
 where id = any($1::uuid[])
 order by id
@@ -265,7 +312,14 @@ for no key update skip locked
 _SEND_FACTS = f"""
 select sent.position, member.role, {_COLUMNS}, m.request_hash,
   parent.last_thread_seq as parent_last_seq, parent.parent_id is null as parent_is_top,
-  replied.id as reply_to_found
+  replied.id as reply_to_found, parent.seq as parent_seq,
+  coalesce(replied.seq, (select first.seq from message first where first.id = replied.parent_id)) as reply_to_seq,
+  member.last_sent_at,
+  member.user_id is null and exists (
+    select from channel
+    join workspace_member inside on inside.workspace_id = channel.workspace_id
+    where channel.id = sent.channel_id and inside.user_id = sent.user_id
+  ) as in_workspace
 from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
   as sent (position, channel_id, user_id, client_msg_id, parent_id, reply_to_id)
 left join channel_member member on member.channel_id = sent.channel_id and member.user_id = sent.user_id
@@ -282,6 +336,11 @@ with moved as (
       last_message_at = $1
   from unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::int[]) as counted (id, last_seq, cv, added)
   where channel.id = counted.id
+), slowed as (
+  update channel_member
+  set last_sent_at = $1
+  from unnest($34::uuid[], $35::text[]) as slow (channel_id, user_id)
+  where channel_member.channel_id = slow.channel_id and channel_member.user_id = slow.user_id
 ), threads as (
   update message
   set reply_count = reply_count + thread.added, last_thread_seq = thread.last_seq, last_reply_at = $1
@@ -316,13 +375,37 @@ select id from channel where app_id = $1 and id = $2 and deleted_at is null for 
 """
 
 _STANDING = """
-select channel.type, channel.frozen, channel.last_seq, channel.cv, member.role
+select channel.type, channel.frozen, channel.last_seq, channel.cv, channel.config, member.role,
+  greatest(channel.truncated_seq, member.cleared_seq) as floor_seq,
+  channel.workspace_id is not null and not exists (
+    select from workspace_member
+    where workspace_member.workspace_id = channel.workspace_id and workspace_member.user_id = $3
+  ) as outside
 from channel
 left join channel_member member on member.channel_id = channel.id and member.user_id = $3
 where channel.app_id = $1 and channel.id = $2 and channel.deleted_at is null
 """
 
 _FETCH_MESSAGE = f"select {_COLUMNS} from message m where m.channel_id = $1 and m.id = $2"
+
+_FETCH_READABLE = f"""
+select {_COLUMNS}
+from message m
+where m.channel_id = $1 and m.id = $2
+  and coalesce(m.seq, (select first.seq from message first where first.id = m.parent_id), $3 + 1) > $3::bigint
+"""
+
+_LAST_MESSAGES = f"""
+select {_COLUMNS}
+from unnest($1::uuid[], $2::bigint[]) as wanted (channel_id, floor_seq)
+cross join lateral (
+  select *
+  from message
+  where message.channel_id = wanted.channel_id and message.seq > wanted.floor_seq
+  order by message.seq desc
+  limit 1
+) as m
+"""
 
 _FETCH_BY_CLIENT_ID = f"""
 select {_COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id = $3
@@ -334,7 +417,7 @@ _LIST_AFTER = (
 
 _LIST_BEFORE = f"""
 select {_COLUMNS} from message m
-where m.channel_id = $1 and m.seq is not null and ($2::bigint is null or m.seq < $2)
+where m.channel_id = $1 and m.seq > $4 and ($2::bigint is null or m.seq < $2)
 order by m.seq desc
 limit $3
 """

@@ -231,6 +231,7 @@ class WriterLane:
                     accepted,
                     events,
                     now,
+                    decisions.slowed,
                 )
             else:
                 bodies = {}

@@ -62,9 +62,7 @@ async def create_workspace(tx: Transaction, cause: Cause, new: NewWorkspace) -> 
         created_at=cause.now,
         updated_at=cause.now,
     )
-    owner = WorkspaceMember(
-        workspace_id=workspace.id, user_id=new.creator, role="owner", joined_at=cause.now
-    )
+    owner = WorkspaceMember(workspace_id=workspace.id, user_id=new.creator, role="owner", joined_at=cause.now)
     await store.insert_workspace(tx, cause.app_id, workspace)
     await store.insert_members(tx, cause.app_id, [owner])
     made = workspace.model_copy(update={"version": 1})
@@ -111,9 +109,7 @@ async def update_workspace(
     changed = rules.changed_fields(stored, given)
     if not changed:
         return ViewedWorkspace(**dict(stored), role=actor.role)
-    workspace = stored.model_copy(
-        update={**changed, "version": stored.version + 1, "updated_at": cause.now}
-    )
+    workspace = stored.model_copy(update={**changed, "version": stored.version + 1, "updated_at": cause.now})
     await store.update_workspace(tx, workspace)
     data = ChangedWorkspace(**dict(workspace), changed=sorted(changed))
     await append(tx, [workspace_event(WorkspaceUpdated, cause, workspace.id, workspace.version, data)])

@@ -70,9 +70,7 @@ async def list_workspaces(
         raise Forbidden("A user lists their own workspaces.", hint="Leave userId out, or use the API key.")
     before = _position(cursor)
     async with reading(resources_of(request).pool) as connection:
-        page = await actions.list_workspaces(
-            connection, caller.app_id, user_id, before=before, limit=limit
-        )
+        page = await actions.list_workspaces(connection, caller.app_id, user_id, before=before, limit=limit)
     return RawJson(data_json(page))
 
 
@@ -134,6 +132,11 @@ async def list_channels(
     async with reading(resources_of(request).pool) as connection:
         workspace, _ = await find_member(connection, caller.app_id, wanted, caller.user_id)
         page = await listing.list_of_workspace(
-            connection, caller.app_id, workspace.id, caller.user_id, before=place, limit=limit
+            connection,
+            caller.app_id,
+            workspace.id,
+            caller.user_id,
+            before=place,
+            window=(utc_now(), limit),
         )
     return RawJson(data_json(page))

@@ -52,8 +52,10 @@ async def invite(
         [(f"userIds[{index}]", one) for index, one in enumerate(wanted.user_ids) if one not in known]
     )
     invites = _new_invites(cause, workspace, wanted)
-    tokens = [rules.TOKEN_PREFIX + secrets.token_urlsafe(32) for _ in invites]
-    await invite_store.insert_invites(tx, cause.app_id, invites, [rules.token_hash(token) for token in tokens])
+    tokens = [rules.INVITE_PREFIX + secrets.token_urlsafe(32) for _ in invites]
+    await invite_store.insert_invites(
+        tx, cause.app_id, invites, [rules.token_hash(token) for token in tokens]
+    )
     version = workspace.version + len(invites)
     await store.update_workspace(tx, workspace.model_copy(update={"version": version}))
     events = [
@@ -102,9 +104,7 @@ def _told(invited: StoredInvite) -> WorkspaceInvite:
     )
 
 
-async def show(
-    connection: Connection, cause: Cause, token: str, user_id: UserId | None
-) -> ShownInvite:
+async def show(connection: Connection, cause: Cause, token: str, user_id: UserId | None) -> ShownInvite:
     """What an invitation is to; looking changes nothing."""
     invited = await _find(connection, cause.app_id, token, user_id)
     workspace = await store.fetch_workspace(connection, cause.app_id, invited.workspace_id)
@@ -123,9 +123,7 @@ async def show(
     )
 
 
-async def accept(
-    tx: Transaction, cause: Cause, token: str, user_id: UserId
-) -> tuple[WorkspaceMember, bool]:
+async def accept(tx: Transaction, cause: Cause, token: str, user_id: UserId) -> tuple[WorkspaceMember, bool]:
     """Come into the workspace, once; the repeat by the same user finds the member. True when new in it.
 
     Raises:
@@ -169,9 +167,7 @@ async def revoke(
     return RevokedInvite(id=InviteId(invite_id), workspace_id=workspace.id, revoked_at=revoked_at)
 
 
-async def _find(
-    connection: Connection, app_id: AppId, token: str, user_id: UserId | None
-) -> StoredInvite:
+async def _find(connection: Connection, app_id: AppId, token: str, user_id: UserId | None) -> StoredInvite:
     found = await invite_store.fetch_invite(connection, app_id, rules.token_hash(token))
     if found is None:
         raise InviteNotFound

@@ -71,9 +71,7 @@ async def change_role(
 
 
 @router.delete("/{user_id:path}")
-async def remove_member(
-    request: Request, workspace_id: str, user_id: str, caller: CurrentCaller
-) -> Response:
+async def remove_member(request: Request, workspace_id: str, user_id: str, caller: CurrentCaller) -> Response:
     """Put a member out, or leave oneself."""
     wanted, target = workspace_id_in_path(workspace_id), _target(user_id)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())

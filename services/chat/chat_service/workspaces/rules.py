@@ -16,7 +16,7 @@ RANK: Final[Mapping[str, int]] = {"member": 1, "admin": 2, "owner": 3}
 # The app's servers stand above every role.
 SERVER_RANK: Final = 4
 INVITE_LIFE: Final = timedelta(days=7)
-TOKEN_PREFIX: Final = "inv_"
+INVITE_PREFIX: Final = "inv_"
 _OWN_FIELDS: Final = ("type", "name", "image", "config", "expires_at")
 
 InviteStatus = Literal["pending", "accepted", "revoked", "expired"]

@@ -94,9 +94,7 @@ async def delete_member(
     tx: Transaction, app_id: AppId, member: WorkspaceMember, *, actor_id: UserId | None, now: datetime
 ) -> None:
     """Take a member out, and note that the workspace's channels are to follow."""
-    await tx.execute(
-        _DELETE_MEMBER, UUID(member.workspace_id), member.user_id, UUID(app_id), actor_id, now
-    )
+    await tx.execute(_DELETE_MEMBER, UUID(member.workspace_id), member.user_id, UUID(app_id), actor_id, now)
 
 
 async def update_role(
