@@ -16,6 +16,7 @@ from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import listing_api, members_api
 from chat_service.memberstate import api as memberstate_api
+from chat_service.messages import api as messages_api
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.users import api as users_api
@@ -123,7 +124,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         epoch=1,
         tokens=TokenVerifier(pool, keyring),
         wake_relay=lambda: wakes.append(1),
-        # No route of these sends a message.
+        # Sends need a writer that runs: tests that send have one of their own.
         writer=cast("Any", None),
     )
     app = new_app(
@@ -132,7 +133,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
     app.state.resources = resources
     for door in (apps_api, auth_api, users_api, listing_api, channels_api, members_api, memberstate_api):
         app.include_router(door.router)
-    for door in (workspaces_api, workspace_members_api, invites_api):
+    for door in (messages_api, workspaces_api, workspace_members_api, invites_api):
         app.include_router(door.router)
     transport = httpx2.ASGITransport(app=app)
     try:
