@@ -6,17 +6,24 @@ import pytest
 
 from tests.integration.chat_service.calling import ADMIN, Caller, Chat, Tenant, error_code, running_doors
 
-SERVER_ROUTES = [
+Route = tuple[str, str, object]
+
+SERVER_ROUTES: list[Route] = [
     ("POST", "/api/users/ensure", {"userId": "x"}),
     ("GET", "/api/users", None),
     ("POST", "/api/auth/tokens", {"userId": "ann"}),
+    ("POST", "/api/channels/dm/ensure", {"requesterUserId": "ann", "peerUserId": "bob"}),
+    ("POST", "/api/channels/group/ensure", {"externalId": "x", "memberIds": ["ann"]}),
 ]
-USER_ROUTES = [
+USER_ROUTES: list[Route] = [
     ("GET", "/api/users/me", None),
     ("POST", "/api/channels/{channel}/join", None),
     ("POST", "/api/channels/{channel}/leave", None),
+    ("PATCH", "/api/channels/{channel}/mute", {"muted": True}),
+    ("PATCH", "/api/channels/{channel}/star", {"starred": True}),
+    ("PATCH", "/api/channels/{channel}/hide", {"hidden": True}),
 ]
-CHANNEL_ROUTES = [
+CHANNEL_ROUTES: list[Route] = [
     ("GET", "/api/channels/{channel}", None),
     ("PATCH", "/api/channels/{channel}", {"name": "x"}),
     ("DELETE", "/api/channels/{channel}", None),
@@ -24,14 +31,19 @@ CHANNEL_ROUTES = [
     ("POST", "/api/channels/{channel}/members", {"userId": "eve"}),
     ("PATCH", "/api/channels/{channel}/members/ann", {"role": "member"}),
     ("DELETE", "/api/channels/{channel}/members/ann", None),
+    ("POST", "/api/channels/{channel}/truncate", {}),
 ]
-EITHER_ROUTES = [
+EITHER_ROUTES: list[Route] = [
     ("POST", "/api/channels", {"type": "group"}),
     ("GET", "/api/channels", None),
+    ("GET", "/api/channels/discover", None),
+    ("POST", "/api/workspaces", {"name": "x"}),
+    ("GET", "/api/workspaces", None),
+    ("GET", "/api/workspaces/invites/x", None),
     ("GET", "/api/users/ann", None),
     *CHANNEL_ROUTES,
 ]
-ADMIN_ROUTES = [
+ADMIN_ROUTES: list[Route] = [
     ("POST", "/admin/apps", {"name": "x"}),
     ("GET", "/admin/apps", None),
     ("POST", "/admin/apps/{app}/keys", {}),

@@ -70,6 +70,7 @@ FURTHER_IDEAS = {
     "chat_service/events/log": "append in the transaction",
     "chat_service/events/outgoing": "an event on its way to the broker",
     "chat_service/events/relay": "number and publish",
+    "chat_service/messages/visible_store": "the SQL of what a reader may see of a timeline",
     "chat_service/messages/waiting": "a send that waits for its batch",
     "chat_service/messages/writer": "the batched writer",
     "chat_service/workspaces/access": "find a workspace to read, or lock it to write",

@@ -13,7 +13,7 @@ from chat_service.channels.membership import joined_events
 from chat_service.channels.views import ChannelWithMembers
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, append, channel_event
-from chat_service.messages.store import last_messages
+from chat_service.messages.visible_store import last_messages
 from chat_service.users.store import known_users
 from chat_service.workspaces.store import count_channels, lock_workspace
 from chat_service.workspaces.store import fetch_role as fetch_workspace_role

@@ -9,7 +9,7 @@ from uuid import UUID
 from chat_service.channels import list_store
 from chat_service.channels.list_store import Filters, Place, Sort
 from chat_service.channels.views import ChannelPage, OpenChannelPage, ViewedChannel
-from chat_service.messages.store import last_messages
+from chat_service.messages.visible_store import last_messages
 from chat_service.paging import broken_cursor, decode_cursor, encode_cursor
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
 from chatsdk_runtime.postgres import Connection

@@ -15,6 +15,7 @@ from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, Ve
 from chat_service.events.log import Cause, append, channel_event
 from chat_service.messages import rules, store
 from chat_service.messages.rules import Send
+from chat_service.messages.visible_store import fetch_readable, list_after, list_before
 from chat_service.resources import Resources
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageDeleted, MessageUpdated, tombstone
@@ -90,11 +91,11 @@ async def list_messages(
     standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
         after_seq = max(page.after_seq, standing.floor_seq)
-        found = await store.list_after(connection, channel_id, after_seq, page.limit + 1)
+        found = await list_after(connection, channel_id, after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
         cursor = f"after:{messages[-1].seq}" if messages and has_more else None
     else:
-        found = await store.list_before(
+        found = await list_before(
             connection, channel_id, page.before_seq, page.limit + 1, floor_seq=standing.floor_seq
         )
         has_more = len(found) > page.limit
@@ -129,7 +130,7 @@ async def get_message(
 ) -> Answer:
     """One message, or its tombstone."""
     standing = await require_readable(connection, caller, channel_id)
-    message = await store.fetch_readable(connection, channel_id, message_id, standing.floor_seq)
+    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq)
     if message is None:
         raise MessageNotFound
     return Answer(data_json(message))
@@ -203,7 +204,7 @@ async def _locked(tx: Transaction, change: Change) -> tuple[Message, store.Stand
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
     standing = await require_readable(tx, change.caller, change.channel_id)
-    message = await store.fetch_readable(tx, change.channel_id, change.message_id, standing.floor_seq)
+    message = await fetch_readable(tx, change.channel_id, change.message_id, standing.floor_seq)
     if message is None:
         raise MessageNotFound
     return message, standing

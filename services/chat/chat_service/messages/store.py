@@ -175,44 +175,12 @@ async def fetch_message(
     return None if row is None else message_of(row)
 
 
-async def fetch_readable(
-    connection: Connection, channel_id: ChannelId, message_id: MessageId, floor_seq: int
-) -> Message | None:
-    """One message behind a seq, or a reply to one; a tombstone included."""
-    row = await connection.fetchrow(_FETCH_READABLE, UUID(channel_id), UUID(message_id), floor_seq)
-    return None if row is None else message_of(row)
-
-
-async def last_messages(connection: Connection, floors: Mapping[ChannelId, int]) -> dict[ChannelId, Message]:
-    """The newest message of each timeline behind a seq, for those that have one."""
-    if not floors:
-        return {}
-    rows = await connection.fetch(
-        _LAST_MESSAGES, [UUID(channel_id) for channel_id in floors], list(floors.values())
-    )
-    messages = [message_of(row) for row in rows]
-    return {message.channel_id: message for message in messages}
-
-
 async def fetch_by_client_id(
     connection: Connection, channel_id: ChannelId, user_id: UserId, client_msg_id: str
 ) -> Message | None:
     """The message that this user sent under this id."""
     row = await connection.fetchrow(_FETCH_BY_CLIENT_ID, UUID(channel_id), user_id, client_msg_id)
     return None if row is None else message_of(row)
-
-
-async def list_after(connection: Connection, channel_id: ChannelId, seq: int, limit: int) -> list[Message]:
-    """The timeline behind a seq, ascending."""
-    return [message_of(row) for row in await connection.fetch(_LIST_AFTER, UUID(channel_id), seq, limit)]
-
-
-async def list_before(
-    connection: Connection, channel_id: ChannelId, seq: int | None, limit: int, *, floor_seq: int = 0
-) -> list[Message]:
-    """The timeline behind a floor and up to, not including, a seq (None: the end), ascending."""
-    rows = await connection.fetch(_LIST_BEFORE, UUID(channel_id), seq, limit, floor_seq)
-    return [message_of(row) for row in reversed(rows)]
 
 
 async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
@@ -388,38 +356,8 @@ where channel.app_id = $1 and channel.id = $2 and channel.deleted_at is null
 
 _FETCH_MESSAGE = f"select {_COLUMNS} from message m where m.channel_id = $1 and m.id = $2"
 
-_FETCH_READABLE = f"""
-select {_COLUMNS}
-from message m
-where m.channel_id = $1 and m.id = $2
-  and coalesce(m.seq, (select first.seq from message first where first.id = m.parent_id), $3 + 1) > $3::bigint
-"""
-
-_LAST_MESSAGES = f"""
-select {_COLUMNS}
-from unnest($1::uuid[], $2::bigint[]) as wanted (channel_id, floor_seq)
-cross join lateral (
-  select *
-  from message
-  where message.channel_id = wanted.channel_id and message.seq > wanted.floor_seq
-  order by message.seq desc
-  limit 1
-) as m
-"""
-
 _FETCH_BY_CLIENT_ID = f"""
 select {_COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id = $3
-"""
-
-_LIST_AFTER = (
-    f"select {_COLUMNS} from message m where m.channel_id = $1 and m.seq > $2 order by m.seq limit $3"
-)
-
-_LIST_BEFORE = f"""
-select {_COLUMNS} from message m
-where m.channel_id = $1 and m.seq > $4 and ($2::bigint is null or m.seq < $2)
-order by m.seq desc
-limit $3
 """
 
 _UPDATE_TEXT = """

@@ -52,7 +52,7 @@ def test_who_runs_a_slow_channel_may_send_at_any_time(role: str) -> None:
 
 
 def test_a_server_may_send_in_a_slow_channel_at_any_time() -> None:
-    verdict = Decisions(NOW).decide(a_send(by_server=True), a_channel(config=SLOW), facts(last_sent_at=NOW))  # type: ignore[arg-type] # a flag
+    verdict = Decisions(NOW).decide(a_send(by_server=True), a_channel(config=SLOW), facts(last_sent_at=NOW))
 
     assert isinstance(verdict, Accepted)
 
