@@ -59,12 +59,6 @@ class WorkspaceMember(WireModel):
     joined_at: Timestamp
 
 
-class ChangedWorkspaceMember(WorkspaceMember):
-    """A member of a workspace and the names of the fields that changed."""
-
-    changed: list[str]
-
-
 class WorkspaceLeft(WireModel):
     """Who is no longer in a workspace, with the role they had."""
 
@@ -126,7 +120,7 @@ class WorkspaceMemberUpdated(Event):
     audience = Audience.CHANNEL
     aggregate = "workspaces"
     type: Literal["workspace.member_updated"] = "workspace.member_updated"
-    data: ChangedWorkspaceMember
+    data: WorkspaceMember
 
 
 class WorkspaceMemberLeft(Event):

@@ -14,7 +14,6 @@ from chat_service.workspaces.access import find_member, lock_for
 from chat_service.workspaces.views import AddedToWorkspace, WorkspaceMemberPage
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
 from chatsdk_contracts.workspaces import (
-    ChangedWorkspaceMember,
     Workspace,
     WorkspaceLeft,
     WorkspaceMember,
@@ -111,8 +110,7 @@ async def change_role(
     version = workspace.version + 1
     await store.update_workspace(tx, workspace.model_copy(update={"version": version}))
     changed = member.model_copy(update={"role": role})
-    data = ChangedWorkspaceMember(**dict(changed), changed=["role"])
-    await append(tx, [workspace_event(WorkspaceMemberUpdated, cause, workspace.id, version, data)])
+    await append(tx, [workspace_event(WorkspaceMemberUpdated, cause, workspace.id, version, changed)])
     return changed
 
 
