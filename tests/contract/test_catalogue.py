@@ -57,6 +57,7 @@ OURS = {
     "workspace.deleted",
     "workspace.invited",
     "workspace.member_joined",
+    "workspace.member_updated",
     "workspace.member_left",
     "user.created",
     "user.updated",

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 from uuid import UUID
 
 import httpx2
@@ -26,146 +25,15 @@ from chat_service.auth.credentials import Guard
 from chatsdk_contracts.scopes import SCOPES, Scope
 from chatsdk_runtime.encryption import Sealed
 from chatsdk_runtime.logging import LogLevel
+from tests.contract.chat_routes import ON_BEHALF, ROUTES, By
 from tests.integration.chat_service.calling import ADMIN, Caller, Chat, Tenant, error_code, running_doors
 from tests.integration.chat_service.channel_rows import running_writer
 
-By = Literal["anybody", "operator", "server", "user", "either"]
-
-
-@dataclass(frozen=True)
-class Door:
-    """Who may call a route, and why; a body that is well-formed; what another tenant's ids are answered with."""
-
-    by: By
-    scope: Scope | None
-    reason: str
-    body: Any = None
-    foreign: int | None = None
-
-
-MINE, OTHERS = "one's own", "what others wrote"
-MESSAGE = "/api/channels/{channel_id}/messages/{message_id}"
-ROUTES: dict[tuple[str, str], Door] = {
-    ("GET", "/openapi.json"): Door("anybody", None, "documentation"),
-    ("GET", "/.well-known/chatsdk"): Door("anybody", None, "asked before there is a credential"),
-    # Operators, by the admin token.
-    ("POST", "/admin/apps"): Door("operator", None, "makes tenants", {"name": "x"}),
-    ("GET", "/admin/apps"): Door("operator", None, "shows tenants"),
-    ("POST", "/admin/apps/{app_id}/keys"): Door("operator", None, "gives keys", {}),
-    ("GET", "/admin/apps/{app_id}/keys"): Door("operator", None, "shows keys"),
-    ("DELETE", "/admin/apps/{app_id}/keys/{key_id}"): Door("operator", None, "takes keys"),
-    # An app's servers.
-    ("GET", "/api/app/keys"): Door("server", "keys:manage", "shows keys"),
-    ("POST", "/api/app/keys"): Door("server", "keys:manage", "gives keys", {}),
-    ("DELETE", "/api/app/keys/{key_id}"): Door("server", "keys:manage", "takes keys", foreign=404),
-    ("GET", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice"),
-    ("PATCH", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice", {}),
-    ("POST", "/api/auth/tokens"): Door("server", "tokens:mint", "says who is who", {"userId": "{user}"}, 404),
-    ("POST", "/api/auth/tokens/revoke"): Door(
-        "server", "tokens:mint", "takes tokens", {"userId": "{user}"}, 404
-    ),
-    ("POST", "/api/users/ensure"): Door("server", "users:manage", "makes users", {"userId": "x"}),
-    ("POST", "/api/users/bulk-ensure"): Door(
-        "server", "users:manage", "makes users", {"users": [{"userId": "x"}]}
-    ),
-    ("POST", "/api/users/sync"): Door("server", "users:manage", "makes users", {"users": [{"userId": "x"}]}),
-    ("PUT", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
-    ("PATCH", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
-    ("DELETE", "/api/users/{user_id:path}"): Door("server", "users:manage", "ends users", foreign=404),
-    ("POST", "/api/users/{user_id:path}/deactivate"): Door(
-        "server", "users:manage", "ends users", foreign=404
-    ),
-    ("POST", "/api/users/{user_id:path}/reactivate"): Door(
-        "server", "users:manage", "brings users back", foreign=404
-    ),
-    # Users alone.
-    ("GET", "/api/users/me"): Door("user", "chat:read", MINE),
-    ("PATCH", "/api/users/me"): Door("user", "chat:write", MINE, {}),
-    ("GET", "/api/users/me/blocked"): Door("user", "chat:read", MINE),
-    ("POST", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
-    ("DELETE", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
-    ("POST", "/api/channels/{channel_id}/join"): Door("user", "chat:write", MINE, foreign=404),
-    ("POST", "/api/channels/{channel_id}/leave"): Door("user", "chat:write", MINE, foreign=404),
-    # Both: users as far as their role in the channel goes.
-    ("GET", "/api/users"): Door("either", "chat:read", "whom the settings let one find"),
-    ("GET", "/api/users/{user_id:path}"): Door("either", "chat:read", "public fields", foreign=404),
-    ("POST", "/api/channels"): Door(
-        "either", "channel:create", "a place to talk", {"type": "group", "memberIds": ["{user}"]}, 422
-    ),
-    ("GET", "/api/channels"): Door("either", "chat:read", "one's own, or all of the app"),
-    ("GET", "/api/channels/{channel_id}"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("PATCH", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", {"name": "x"}, 404),
-    ("DELETE", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", foreign=404),
-    ("GET", "/api/channels/{channel_id}/members"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("POST", "/api/channels/{channel_id}/members"): Door(
-        "either", "chat:write", "by role", {"userId": "{user}"}, 404
-    ),
-    ("PATCH", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
-        "either", "chat:write", "by role", {"role": "member"}, 404
-    ),
-    ("DELETE", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
-        "either", "chat:write", "by role", foreign=404
-    ),
-    ("POST", "/api/channels/{channel_id}/messages"): Door(
-        "either", "chat:write", "by membership", {"text": "x"}, 404
-    ),
-    ("GET", "/api/channels/{channel_id}/messages"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("GET", "/api/channels/{channel_id}/messages/{message_id}"): Door(
-        "either", "chat:read", OTHERS, foreign=404
-    ),
-    ("PATCH", "/api/channels/{channel_id}/messages/{message_id}"): Door(
-        "either", "chat:write", "by authorship", {"text": "x"}, 404
-    ),
-    ("DELETE", "/api/channels/{channel_id}/messages/{message_id}"): Door(
-        "either", "chat:write", "by authorship or role", foreign=404
-    ),
-    ("POST", f"{MESSAGE}/undelete"): Door("either", "chat:write", "by role", foreign=404),
-    ("DELETE", f"{MESSAGE}/purge"): Door("either", "chat:write", "by role", foreign=404),
-    ("GET", f"{MESSAGE}/history"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("POST", f"{MESSAGE}/reactions"): Door("either", "reaction:write", "by membership", {"type": "👍"}, 404),
-    ("GET", f"{MESSAGE}/reactions"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("DELETE", f"{MESSAGE}/reactions/{{reaction_type}}"): Door(
-        "either", "reaction:write", "one's own, or by role", foreign=404
-    ),
-    ("POST", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
-    ("DELETE", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
-    ("GET", "/api/channels/{channel_id}/pins"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("GET", "/api/channels/{channel_id}/messages/pins"): Door("either", "chat:read", OTHERS, foreign=404),
-    ("POST", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, {}, 404),
-    ("DELETE", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, foreign=404),
-    ("GET", "/api/users/me/saved"): Door("user", "chat:read", MINE),
-    ("GET", "/api/sync"): Door("user", "chat:read", MINE),
-    ("POST", "/api/sync/ops"): Door(
-        "user",
-        "chat:write",
-        "as the plain calls",
-        {
-            "clientId": "c",
-            "channelId": "{channel}",
-            "ops": [
-                {
-                    "opId": "01890a5d-ac96-774b-bcce-b302099a8057",
-                    "laneSeq": 1,
-                    "kind": "message.delete",
-                    "messageId": "01890a5d-ac96-774b-bcce-b302099a8058",
-                }
-            ],
-        },
-        404,
-    ),
-    ("WEBSOCKET", "/ws"): Door("anybody", None, "the first frame brings the token"),
-}
 GUARDED = [route for route, door in ROUTES.items() if door.by != "anybody"]
 SCOPED = [route for route, door in ROUTES.items() if door.scope is not None]
 OF_SERVERS = [route for route, door in ROUTES.items() if door.by in {"server", "operator"}]
 OF_USERS = [route for route, door in ROUTES.items() if door.by == "user"]
 WITH_IDS = [route for route, door in ROUTES.items() if door.foreign is not None]
-# No user needs one; a server says for whom it speaks.
-ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
-    ("POST", "/api/channels"): {"createdById": "ann"},
-    ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
-    ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
-}
 
 
 @dataclass
@@ -183,8 +51,8 @@ class Walk:
     async def call(self, route: tuple[str, str], headers: dict[str, str], **extra: str) -> httpx2.Response:
         """The route with the other tenant's ids, whatever it is asked for."""
         method, path = route
-        for name in ("app", "key", "channel", "message"):
-            path = path.replace(f"{{{name}_id}}", self.ids[name])
+        for name, value in self.ids.items():
+            path = path.replace(f"{{{name}_id}}", value).replace(f"{{{name}}}", value)
         path = path.replace("{user_id:path}", self.ids["user"])
         body, text = ROUTES[route].body, None
         if body is not None:
@@ -224,6 +92,13 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
             headers={"Authorization": f"Bearer {far.token}", "Content-Type": "application/json"},
         )
         ids["message"] = sent.json()["id"]
+        made = await other.server("POST", "/api/workspaces", {"name": "theirs", "createdById": "far"})
+        ids["workspace"] = made.json()["id"]
+        invited = await other.server(
+            "POST", f"/api/workspaces/{ids['workspace']}/invites", {"emails": ["far@example.com"]}
+        )
+        [invite] = invited.json()["invites"]
+        ids |= {"invite": invite["id"], "token": invite["token"]}
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
         yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
 

@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from chat_service import maintenance
 from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
+from chat_service.channels.sweep import Sweep
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
 from chat_service.events.relay import Relay, RelayTimes
@@ -176,12 +177,7 @@ class _Service:
         public.state.realtime = realtime = self._start_realtime(keyring)
         if self.operations is not None:
             self.operations.state.resources = resources
-        loops.start("relay-lead", relay.lead)
-        loops.start("relay-number", relay.number)
-        loops.start("relay-publish", relay.publish)
-        for number, lane in enumerate(writer.lanes):
-            loops.start(f"writer-{number}", lane.run)
-        loops.start("maintenance", self._maintain)
+        self._start_loops(relay, writer, epoch)
         self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
         self._health.started = True
         try:
@@ -189,6 +185,17 @@ class _Service:
         finally:
             await loops.stop()
             await _resign(relay)
+
+    def _start_loops(self, relay: Relay, writer: MessageWriter, epoch: int) -> None:
+        """What works on the log and the database beside the calls."""
+        loops = self._health.loops
+        loops.start("relay-lead", relay.lead)
+        loops.start("relay-number", relay.number)
+        loops.start("relay-publish", relay.publish)
+        for number, lane in enumerate(writer.lanes):
+            loops.start(f"writer-{number}", lane.run)
+        loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
+        loops.start("maintenance", self._maintain)
 
     def _start_realtime(self, keyring: Keyring) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""

@@ -7,7 +7,9 @@ ServiceError
 │   ├── RoleTooLow          403  role_too_low
 │   ├── MembershipFixed     403  membership_fixed
 │   ├── ChannelFrozen       403  channel_frozen
-│   └── ReactionsOff        403  reactions_off
+│   ├── ReactionsOff        403  reactions_off
+│   ├── RepliesOff          403  replies_off
+│   └── QuotesOff           403  quotes_off
 ├── NotFound                404  not_found
 │   ├── AppNotFound         404  app_not_found
 │   ├── ApiKeyNotFound      404  api_key_not_found
@@ -15,7 +17,9 @@ ServiceError
 │   ├── ChannelNotFound     404  channel_not_found
 │   ├── MemberNotFound      404  member_not_found
 │   ├── MessageNotFound     404  message_not_found
-│   └── ReactionNotFound    404  reaction_not_found
+│   ├── ReactionNotFound    404  reaction_not_found
+│   ├── WorkspaceNotFound   404  workspace_not_found
+│   └── InviteNotFound      404  invite_not_found
 ├── Conflict                409  conflict
 │   ├── LastFullKey         409  last_full_key
 │   ├── VersionConflict     409  conflict        (extra: current)
@@ -24,7 +28,10 @@ ServiceError
 │   ├── MessageIsDeleted    409  message_deleted
 │   ├── NotRestorable       409  not_restorable
 │   ├── TooManyPins         409  too_many_pins
-│   └── TooManyReactions    409  too_many_reactions
+│   ├── TooManyReactions    409  too_many_reactions
+│   └── InviteClosed        409  invite_closed
+├── TooManyRequests         429  rate_limited
+│   └── SlowMode            429  slow_mode
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
     ├── OutcomeUnknown      503  outcome_unknown
@@ -36,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, Unavailable
+from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
 
 # Types of channel that everybody in the app may see and join; the others are joined by being added.
 JOINABLE_TYPES = frozenset({"public", "team", "livestream"})
@@ -97,6 +104,26 @@ class ReactionsOff(Forbidden):
         )
 
 
+class RepliesOff(Forbidden):
+    """The channel has no threads."""
+
+    code = "replies_off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This channel takes no replies.", hint="Send the message without parentId, to the channel itself."
+        )
+
+
+class QuotesOff(Forbidden):
+    """The channel has no quoting."""
+
+    code = "quotes_off"
+
+    def __init__(self) -> None:
+        super().__init__("This channel takes no quotes.", hint="Send the message without replyToId.")
+
+
 class AppNotFound(NotFound):
     """No such app."""
 
@@ -135,12 +162,12 @@ class ChannelNotFound(NotFound):
 
 
 class MemberNotFound(NotFound):
-    """The user exists perhaps, but is not in the channel."""
+    """The user exists perhaps, but is not in the channel or workspace."""
 
     code = "member_not_found"
 
-    def __init__(self, user_id: str) -> None:
-        super().__init__(f"User {user_id!r} is not a member of this channel.")
+    def __init__(self, user_id: str, place: str = "channel") -> None:
+        super().__init__(f"User {user_id!r} is not a member of this {place}.")
 
 
 class MessageNotFound(NotFound):
@@ -159,6 +186,24 @@ class ReactionNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("The user has no such reaction on this message.")
+
+
+class WorkspaceNotFound(NotFound):
+    """No such workspace, or none that the caller may know of."""
+
+    code = "workspace_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such workspace.")
+
+
+class InviteNotFound(NotFound):
+    """No such invitation, or one for somebody else."""
+
+    code = "invite_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such invitation.", hint="Ask whoever invited for a new one.")
 
 
 class VersionConflict(Conflict):
@@ -198,13 +243,13 @@ class LastFullKey(Conflict):
 
 
 class LastOwner(Conflict):
-    """The channel would be left with members and no owner."""
+    """The channel or workspace would be left with members and no owner."""
 
     code = "last_owner"
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "channel") -> None:
         super().__init__(
-            "The last owner cannot leave or step down while others are in the channel.",
+            f"The last owner cannot leave or step down while others are in the {place}.",
             hint='Hand over first: PATCH another member with {"role": "owner"}.',
         )
 
@@ -249,6 +294,28 @@ class TooManyReactions(Conflict):
     def __init__(self, most: int) -> None:
         super().__init__(
             f"A message has at most {most} different reactions.", hint="Use one that it has already."
+        )
+
+
+class InviteClosed(Conflict):
+    """The invitation was accepted, withdrawn, or is too old."""
+
+    code = "invite_closed"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The invitation is {status}.", hint="Ask whoever invited for a new one.")
+
+
+class SlowMode(TooManyRequests):
+    """The channel is in slow mode, and the member has sent a moment ago."""
+
+    code = "slow_mode"
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(
+            "The channel is in slow mode.",
+            hint=f"Send the same request again after {wait_s} s, as Retry-After says.",
+            headers={"Retry-After": str(wait_s)},
         )
 
 

@@ -6,8 +6,10 @@ from chat_service.apps.api import router as apps_router
 from chat_service.apps.own_api import router as own_app_router
 from chat_service.auth.api import router as auth_router
 from chat_service.channels.api import router as channels_router
+from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
 from chat_service.discovery import router as discovery_router
+from chat_service.memberstate.api import router as memberstate_router
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.life_api import router as message_life_router
 from chat_service.pins.api import older_router as older_pins_router
@@ -18,6 +20,9 @@ from chat_service.saved.api import router as saved_router
 from chat_service.sync.api import router as sync_router
 from chat_service.users.api import router as users_router
 from chat_service.users.own_api import router as own_user_router
+from chat_service.workspaces.api import router as workspaces_router
+from chat_service.workspaces.invites_api import router as invites_router
+from chat_service.workspaces.members_api import router as workspace_members_router
 
 # Tried one after the other for every request, each with its routes: sends come first, being most calls. Before
 # the messages and the users stand the routes that theirs would take for an id.
@@ -28,8 +33,14 @@ ROUTERS = (
     message_life_router,
     pins_router,
     saved_router,
+    # Before the channels' own, whose id would take the place of `discover`.
+    listing_router,
     channels_router,
     members_router,
+    memberstate_router,
+    workspaces_router,
+    workspace_members_router,
+    invites_router,
     # Before the users: it knows `me` and `block`, where those take any id.
     own_user_router,
     users_router,

@@ -16,9 +16,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, to_json
 
-from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId, WorkspaceId
 
 CUSTOM_BYTES: Final = 4_096
+# Characters of a message in the most generous channel; each channel sets its own limit below it.
+LONGEST_TEXT: Final = 20_000
 _CUSTOM_DEPTH: Final = 16
 _INT64: Final = 1 << 63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -148,6 +150,12 @@ def channel_id_in_path(text: str) -> ChannelId | None:
     """A channel id out of a path in its canonical form; None when it is none."""
     canonical = uuid_in_path(text)
     return None if canonical is None else ChannelId(canonical)
+
+
+def workspace_id_in_path(text: str) -> WorkspaceId | None:
+    """A workspace id out of a path or query in its canonical form; None when it is none."""
+    canonical = uuid_in_path(text)
+    return None if canonical is None else WorkspaceId(canonical)
 
 
 def uuid_in_path(text: str) -> str | None:

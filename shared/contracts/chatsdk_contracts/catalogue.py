@@ -78,6 +78,7 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     workspaces.WorkspaceDeleted,
     workspaces.WorkspaceInvited,
     workspaces.WorkspaceMemberJoined,
+    workspaces.WorkspaceMemberUpdated,
     workspaces.WorkspaceMemberLeft,
     presence.TypingStart,
     presence.TypingStop,

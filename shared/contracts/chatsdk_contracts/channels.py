@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chatsdk_contracts.envelope import Audience, Event
 from chatsdk_contracts.ids import ChannelId, UserId, WorkspaceId
-from chatsdk_contracts.wire import Custom, Timestamp, WireModel
+from chatsdk_contracts.wire import SINCE, Custom, Timestamp, WireModel
 
 ChannelType = Literal["messaging", "group", "team", "livestream", "public", "private"]
 ChannelRole = Literal["owner", "admin", "moderator", "member"]
@@ -19,13 +19,21 @@ LeaveReason = Literal["left", "removed", "banned", "deactivated"]
 
 
 class ChannelConfig(WireModel):
-    """What a channel allows."""
+    """What a channel allows. `slow_mode_s`: least seconds between two messages of a member, 0 for none;
+    `max_message_length` in characters.
+    """
 
     typing_events: bool = True
     read_events: bool = True
     reactions: bool = True
     replies: bool = True
     private: bool = False
+    polls: bool = Field(default=True, json_schema_extra={SINCE: "0.2"})
+    uploads: bool = Field(default=True, json_schema_extra={SINCE: "0.2"})
+    quotes: bool = Field(default=True, json_schema_extra={SINCE: "0.2"})
+    mentions: bool = Field(default=True, json_schema_extra={SINCE: "0.2"})
+    slow_mode_s: int = Field(default=0, json_schema_extra={SINCE: "0.2"})
+    max_message_length: int = Field(default=10_000, json_schema_extra={SINCE: "0.2"})
 
 
 class Channel(WireModel):

@@ -43,10 +43,11 @@ class MemberChange(_Change):
 
 
 class ChannelChange(_Change):
-    """The channel itself as it is now."""
+    """The channel itself as it is now; no message up to `truncated_seq` is shown to this user any more."""
 
     type: Literal["channel"] = "channel"
     channel: Channel
+    truncated_seq: int
 
 
 class NothingToShow(_Change):

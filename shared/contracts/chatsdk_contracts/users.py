@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chatsdk_contracts.envelope import Audience, Event
 from chatsdk_contracts.ids import ChannelId, UserId
-from chatsdk_contracts.wire import Custom, Timestamp, WireModel
+from chatsdk_contracts.wire import SINCE, Custom, Timestamp, WireModel
 
 
 class User(WireModel):
@@ -38,7 +38,10 @@ class ErasedUser(WireModel):
 
 
 class UserState(WireModel):
-    """What a user keeps privately about a channel; seen by that user's devices and the app's servers."""
+    """What a user keeps privately about a channel; seen by that user's devices and the app's servers.
+
+    Nothing up to `cleared_seq` is shown to the user any more.
+    """
 
     user_id: UserId
     channel_id: ChannelId
@@ -47,6 +50,7 @@ class UserState(WireModel):
     muted_until: Timestamp | None = None
     starred: bool = False
     hidden: bool = False
+    cleared_seq: int = Field(default=0, json_schema_extra={SINCE: "0.2"})
     updated_at: Timestamp
 
 

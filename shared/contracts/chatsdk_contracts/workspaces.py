@@ -114,6 +114,15 @@ class WorkspaceMemberJoined(Event):
     data: WorkspaceMember
 
 
+class WorkspaceMemberUpdated(Event):
+    """A workspace member's role changed."""
+
+    audience = Audience.CHANNEL
+    aggregate = "workspaces"
+    type: Literal["workspace.member_updated"] = "workspace.member_updated"
+    data: WorkspaceMember
+
+
 class WorkspaceMemberLeft(Event):
     """A user is no longer a member of a workspace."""
 

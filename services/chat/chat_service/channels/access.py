@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from chat_service.channels import member_store, rules, store
 from chat_service.errors import ChannelNotFound
+from chat_service.workspaces.store import fetch_role as fetch_workspace_role
+from chat_service.workspaces.store import hold_members
 from chatsdk_contracts.channels import Channel
-from chatsdk_contracts.ids import AppId, ChannelId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, UserId, WorkspaceId
 from chatsdk_runtime.errors import FieldProblem, InvalidInput
 from chatsdk_runtime.postgres import Connection, Transaction
 
@@ -25,6 +27,11 @@ async def find_visible(
     if found is None:
         raise ChannelNotFound
     role = None if user_id is None else await member_store.fetch_role(connection, found.channel.id, user_id)
+    workspace_id = found.channel.workspace_id
+    if user_id is not None and role is None and workspace_id is not None:
+        inside = await fetch_workspace_role(connection, workspace_id, user_id)
+        if inside is None:
+            raise ChannelNotFound
     rules.require_sight(rules.Actor(user_id, role), found.channel)
     return found.channel
 
@@ -40,7 +47,33 @@ async def lock_for(
     if stored is None:
         raise ChannelNotFound
     role = None if user_id is None else await member_store.fetch_role(tx, stored.channel.id, user_id)
+    workspace_id = stored.channel.workspace_id
+    if user_id is None or role is not None or workspace_id is None:
+        return stored, rules.Actor(user_id, role)
+    # Held, so that nobody comes into a channel while being put out of its workspace.
+    if not await hold_members(tx, app_id, workspace_id, [user_id]):
+        raise ChannelNotFound
     return stored, rules.Actor(user_id, role)
+
+
+async def refuse_outsiders(
+    tx: Transaction, app_id: AppId, workspace_id: WorkspaceId | None, adding: Sequence[tuple[str, UserId]]
+) -> None:
+    """Raises InvalidInput with one problem for each user, by path, who is not in the channel's workspace."""
+    if workspace_id is None:
+        return
+    inside = await hold_members(tx, app_id, workspace_id, [user_id for _, user_id in adding])
+    problems = [
+        FieldProblem(path, "not_in_workspace", f"user {user_id!r} is not in the channel's workspace")
+        for path, user_id in adding
+        if user_id not in inside
+    ]
+    if problems:
+        raise InvalidInput(
+            "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:3]),
+            hint=f"Add users to the workspace first: POST /api/workspaces/{workspace_id}/members.",
+            details=problems,
+        )
 
 
 def refuse_unknown(unknown: Sequence[tuple[str, UserId]]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import ChannelMaker, ChatReader, ChatWriter
+from chat_service.auth.credentials import ChannelMaker, ChatReader, ChatWriter, ServerChannelMaker
 from chat_service.auth.principal import Principal
 from chat_service.channels import actions
-from chat_service.channels.requests import CreateChannel, UpdateChannel
+from chat_service.channels.requests import CreateChannel, EnsureDirect, EnsureGroup, Truncate, UpdateChannel
 from chat_service.doors import cause_of, mutate, resources_of, utc_now
-from chat_service.paging import Cursor, Limit, time_and_id
-from chat_service.wire_input import channel_id_in_path, user_id_in_path
-from chatsdk_contracts.ids import UserId
+from chat_service.wire_input import channel_id_in_path
+from chatsdk_contracts.ids import UserId, WorkspaceId
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import Forbidden, invalid_field
 from chatsdk_runtime.idempotency import Answer
@@ -27,7 +26,10 @@ async def create_channel(request: Request, body: CreateChannel, caller: ChannelM
     creator, creator_path = _creator(caller, body.created_by_id)
     cause = cause_of(request, caller.app_id, creator, utc_now())
     fields = body.model_dump(exclude_unset=True, by_alias=False)
-    new = actions.NewChannel(body.type, creator, creator_path, body.member_ids, fields)
+    workspace_id = None if body.workspace_id is None else WorkspaceId(str(body.workspace_id))
+    new = actions.NewChannel(
+        body.type, creator, creator_path, body.member_ids, fields, workspace_id=workspace_id
+    )
 
     async def effect(tx: Transaction) -> Answer:
         made = await actions.create_channel(tx, cause, new)
@@ -49,26 +51,35 @@ def _creator(caller: Principal, created_by_id: UserId | None) -> tuple[UserId, s
     return created_by_id, "createdById"
 
 
-@router.get("")
-async def list_channels(
-    request: Request,
-    caller: ChatReader,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-    userId: str | None = None,  # noqa: N803  # the name in the query
-) -> Response:
-    """The caller's channels, newest activity first; for a server all of the app's, or those of `userId`."""
-    user_id = caller.user_id
-    if user_id is None and userId is not None:
-        user_id = user_id_in_path(userId)
-        if user_id is None:
-            raise invalid_field("userId", "invalid", "no user has such an id")
-    elif userId not in {None, user_id}:
-        raise Forbidden("A user lists their own channels.", hint="Leave userId out, or use the API key.")
-    before = time_and_id(cursor)
-    async with reading(resources_of(request).pool) as connection:
-        page = await actions.list_channels(connection, caller.app_id, user_id, before=before, limit=limit)
-    return RawJson(data_json(page))
+@router.post("/dm/ensure", status_code=201)
+async def ensure_direct(request: Request, body: EnsureDirect, caller: ServerChannelMaker) -> Response:
+    """Make the direct channel of two users (201), or find it (200)."""
+    fields = {"custom": body.custom}
+    new = actions.NewChannel(
+        "messaging", body.requester_user_id, "requesterUserId", [body.peer_user_id], fields
+    )
+    return await _ensure(request, caller, new)
+
+
+@router.post("/group/ensure", status_code=201)
+async def ensure_group(request: Request, body: EnsureGroup, caller: ServerChannelMaker) -> Response:
+    """Make the group of this external id (201), or find it as it is now (200)."""
+    creator, path = body.member_ids[0], "memberIds[0]"
+    if body.created_by_id is not None:
+        creator, path = body.created_by_id, "createdById"
+    fields = body.model_dump(include={"name", "image", "custom"}, by_alias=False)
+    new = actions.NewChannel("group", creator, path, body.member_ids, fields, external_id=body.external_id)
+    return await _ensure(request, caller, new)
+
+
+async def _ensure(request: Request, caller: Principal, new: actions.NewChannel) -> Response:
+    cause = cause_of(request, caller.app_id, new.creator, utc_now())
+
+    async def effect(tx: Transaction) -> Answer:
+        made = await actions.create_channel(tx, cause, new)
+        return Answer(data_json(made.channel), 201 if made.created else 200)
+
+    return await mutate(request, caller.scope, effect)
 
 
 @router.get("/{channel_id}")
@@ -76,7 +87,7 @@ async def get_channel(request: Request, channel_id: str, caller: ChatReader) -> 
     """A channel with its first members."""
     wanted = channel_id_in_path(channel_id)
     async with reading(resources_of(request).pool) as connection:
-        channel = await actions.get_channel(connection, caller.app_id, wanted, caller.user_id)
+        channel = await actions.get_channel(connection, caller.app_id, wanted, caller.user_id, now=utc_now())
     return RawJson(data_json(channel))
 
 
@@ -103,5 +114,20 @@ async def delete_channel(request: Request, channel_id: str, caller: ChatWriter) 
 
     async def effect(tx: Transaction) -> Answer:
         return Answer(data_json(await actions.delete_channel(tx, cause, wanted, caller.user_id)))
+
+    return await mutate(request, caller.scope, effect)
+
+
+@router.post("/{channel_id}/truncate")
+async def truncate_channel(request: Request, channel_id: str, body: Truncate, caller: ChatWriter) -> Response:
+    """Hide the history up to and including a message: its owners and admins, and the app's servers."""
+    wanted = channel_id_in_path(channel_id)
+    cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
+
+    async def effect(tx: Transaction) -> Answer:
+        truncated = await actions.truncate_channel(
+            tx, cause, wanted, caller.user_id, up_to_seq=body.before_seq, hard=body.hard
+        )
+        return Answer(data_json(truncated))
 
     return await mutate(request, caller.scope, effect)

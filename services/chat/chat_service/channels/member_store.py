@@ -12,7 +12,10 @@ from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
 async def insert_members(tx: Transaction, app_id: AppId, members: Sequence[Member], *, first_cv: int) -> None:
-    """New members of one channel, joined at the same time; `first_cv` is the version that the first one makes."""
+    """New members of one channel, joined at the same time; `first_cv` is the version that the first one makes.
+
+    What was sent before they came is not unread for them.
+    """
     first = members[0]
     await tx.execute(
         _INSERT,
@@ -80,8 +83,8 @@ _INSERT = """
 with returned as (
   delete from departure where channel_id = $1 and app_id = $2 and user_id = any($3::text[])
 )
-insert into channel_member (channel_id, app_id, user_id, role, joined_cv, joined_at)
-select $1, $2, user_id, role, cv, $6
+insert into channel_member (channel_id, app_id, user_id, role, joined_cv, joined_at, last_read_seq)
+select $1, $2, user_id, role, cv, $6, (select last_seq from channel where id = $1)
 from unnest($3::text[], $4::text[], $5::bigint[]) as joining (user_id, role, cv)
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chat_service.channels import member_store, rules, store
-from chat_service.channels.access import find_visible, lock_for, refuse_unknown
+from chat_service.channels.access import find_visible, lock_for, refuse_outsiders, refuse_unknown
 from chat_service.channels.views import Added, MemberPage
 from chat_service.errors import MemberNotFound
 from chat_service.events.log import Cause, LoggedEvent, append, channel_event
@@ -47,6 +47,10 @@ async def add_members(
         member.user_id: member for member in await member_store.fetch_members(tx, channel.id, user_ids)
     }
     new = [_member(channel, one, role, cause) for one in user_ids if one not in present]
+    coming = {member.user_id for member in new}
+    await refuse_outsiders(
+        tx, cause.app_id, channel.workspace_id, [(path, one) for path, one in adding.items() if one in coming]
+    )
     if new:
         await _bring_in(tx, cause, channel, new, "added")
     now_in = {**present, **{member.user_id: member for member in new}}
@@ -105,9 +109,9 @@ async def remove(
     if user_id == target_id:
         others = channel.member_count - 1
         rules.require_leaving(role, other_owners=await _other_owners(tx, member), others=others)
-        return await _take_out(tx, cause, channel, member, "left")
+        return await take_out(tx, cause, channel, member, "left")
     rules.require_removal(actor, rules.Actor(target_id, role))
-    return await _take_out(tx, cause, channel, member, "removed")
+    return await take_out(tx, cause, channel, member, "removed")
 
 
 async def list_members(
@@ -163,9 +167,10 @@ async def _bring_in(
     await append(tx, joined_events(cause, members, first_cv=first_cv, reason=reason))
 
 
-async def _take_out(
+async def take_out(
     tx: Transaction, cause: Cause, channel: Channel, member: Member, reason: LeaveReason
 ) -> Left:
+    """Take a member out of a locked channel, with its event."""
     left = Left(
         channel_id=channel.id,
         user_id=member.user_id,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from chat_service.wire_input import CustomObject, Description, ImageUrl, InputUserId, Name, RequestModel
+from chat_service.wire_input import (
+    LONGEST_TEXT,
+    CustomObject,
+    Description,
+    ImageUrl,
+    InputUserId,
+    Line,
+    Name,
+    RequestModel,
+)
 from chatsdk_contracts.channels import ChannelRole, ChannelType
 
 MOST_MEMBERS_AT_ONCE = 100
@@ -21,6 +31,12 @@ class ConfigFields(RequestModel):
     reactions: bool = True
     replies: bool = True
     private: bool = False
+    polls: bool = True
+    uploads: bool = True
+    quotes: bool = True
+    mentions: bool = True
+    slow_mode_s: Annotated[int, Field(ge=0, le=3_600)] = 0
+    max_message_length: Annotated[int, Field(ge=1, le=LONGEST_TEXT)] = 10_000
 
 
 class CreateChannel(RequestModel):
@@ -34,6 +50,39 @@ class CreateChannel(RequestModel):
     custom: CustomObject | None = None
     config: ConfigFields | None = None
     created_by_id: InputUserId | None = None
+    workspace_id: UUID | None = None
+
+
+class EnsureDirect(RequestModel):
+    """Two users who are to have a direct channel."""
+
+    requester_user_id: InputUserId
+    peer_user_id: InputUserId
+    custom: CustomObject | None = None
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.requester_user_id == self.peer_user_id:
+            raise PydanticCustomError("same_user", "a direct channel has two users")
+        return self
+
+
+class EnsureGroup(RequestModel):
+    """A group that the app's servers know by a name of their own; the first member owns it unless told otherwise."""
+
+    external_id: Annotated[Line, Field(min_length=1, max_length=255)]
+    name: Name | None = None
+    image: ImageUrl | None = None
+    member_ids: Annotated[tuple[InputUserId, ...], Field(min_length=1, max_length=500)]
+    custom: CustomObject | None = None
+    created_by_id: InputUserId | None = None
+
+
+class Truncate(RequestModel):
+    """How far to hide the history: up to and including a seq, or all; `hard` wipes the content too, for good."""
+
+    before_seq: Annotated[int, Field(ge=1, le=2**62)] | None = None
+    hard: bool = False
 
 
 class UpdateChannel(RequestModel):

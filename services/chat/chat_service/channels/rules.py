@@ -22,6 +22,10 @@ RANK: Final[Mapping[str, int]] = {"member": 1, "moderator": 2, "admin": 3, "owne
 SERVER_RANK: Final = 5
 _EDITORS: Final = RANK["admin"]
 _MANAGERS: Final = RANK["moderator"]
+_DEFAULT_CONFIGS: Final[Mapping[str, ChannelConfig]] = {
+    # Thousands watch: who types and who has read is of no use to anybody, and would outnumber the messages.
+    "livestream": ChannelConfig(typing_events=False, read_events=False),
+}
 _OWN_FIELDS: Final = ("name", "description", "image", "custom", "frozen")
 
 
@@ -38,6 +42,11 @@ class Actor:
         if self.user_id is None:
             return SERVER_RANK
         return 0 if self.role is None else RANK[self.role]
+
+
+def default_config(channel_type: str) -> ChannelConfig:
+    """What a new channel of this type allows unless it is told otherwise."""
+    return _DEFAULT_CONFIGS.get(channel_type, ChannelConfig())
 
 
 def direct_key(channel_type: str, name: str | None, members: Iterable[UserId]) -> str | None:

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import orjson
 
 from chatsdk_contracts.channels import Channel, ChannelConfig
-from chatsdk_contracts.ids import AppId, ChannelId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, WorkspaceId
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class StoredChannel:
-    """A channel, and whether it is the direct channel of two users."""
+    """A channel, whether it is the direct channel of two users, and how far its history is hidden and purged."""
 
     channel: Channel
     is_direct: bool
+    truncated_seq: int = 0
+    purge_seq: int = 0
 
 
-async def insert_channel(tx: Transaction, app_id: AppId, channel: Channel, dm_key: str | None) -> bool:
-    """Insert; False when the two users have a direct channel already, perhaps from a call at the same time."""
+@dataclass(frozen=True, slots=True)
+class OnlyOne:
+    """What makes a channel the only one: its pair of users, or what the app's servers call it."""
+
+    dm_key: str | None = None
+    external_id: str | None = None
+
+
+async def insert_channel(tx: Transaction, app_id: AppId, channel: Channel, only: OnlyOne) -> bool:
+    """Insert; False when there is such a channel already, perhaps from a call at the same time."""
     row = await tx.fetchrow(
         _INSERT,
         UUID(channel.id),
@@ -36,10 +45,12 @@ async def insert_channel(tx: Transaction, app_id: AppId, channel: Channel, dm_ke
         orjson.dumps(channel.custom).decode(),
         data_json(channel.config).decode(),
         channel.created_by,
-        dm_key,
+        only.dm_key,
         channel.member_count,
         channel.cv,
         channel.created_at,
+        None if channel.workspace_id is None else UUID(channel.workspace_id),
+        only.external_id,
     )
     return row is not None
 
@@ -66,6 +77,20 @@ async def update_fields(tx: Transaction, channel: Channel) -> None:
     )
 
 
+async def update_truncated(tx: Transaction, channel: Channel, *, truncated_seq: int, purge_seq: int) -> None:
+    """Write how far a locked channel's history is hidden and to be purged, with its counters."""
+    await tx.execute(
+        _UPDATE_TRUNCATED,
+        UUID(channel.id),
+        truncated_seq,
+        purge_seq,
+        channel.message_count,
+        channel.last_message_at,
+        channel.cv,
+        channel.updated_at,
+    )
+
+
 async def mark_deleted(tx: Transaction, channel: Channel) -> None:
     """Delete a locked channel: from here on it is not found."""
     await tx.execute(_MARK_DELETED, UUID(channel.id), channel.cv, channel.deleted_at)
@@ -87,37 +112,21 @@ async def fetch_channels(connection: Connection, ids: Sequence[ChannelId]) -> li
     rows = await connection.fetch(
         "select * from channel where id = any($1::uuid[])", [UUID(one) for one in ids]
     )
-    return [_stored(row).channel for row in rows]
+    return [channel_of(row) for row in rows]
 
 
-async def fetch_direct(connection: Connection, app_id: AppId, dm_key: str) -> Channel | None:
-    """The direct channel of two users."""
-    row = await connection.fetchrow(_FETCH_DIRECT, UUID(app_id), dm_key)
-    return None if row is None else _stored(row).channel
+async def fetch_only(connection: Connection, app_id: AppId, only: OnlyOne) -> Channel | None:
+    """The channel that is the only one of its pair or name."""
+    if only.dm_key is not None:
+        row = await connection.fetchrow(_FETCH_DIRECT, UUID(app_id), only.dm_key)
+    else:
+        row = await connection.fetchrow(_FETCH_EXTERNAL, UUID(app_id), only.external_id)
+    return None if row is None else channel_of(row)
 
 
-Position = tuple[datetime, UUID]
-
-
-async def list_channels(
-    connection: Connection, app_id: AppId, *, before: Position | None, limit: int
-) -> Sequence[Channel]:
-    """The app's channels, newest activity first."""
-    at, row_id = before or (None, None)
-    return [_stored(row).channel for row in await connection.fetch(_LIST, UUID(app_id), at, row_id, limit)]
-
-
-async def list_channels_of(
-    connection: Connection, app_id: AppId, user_id: UserId, *, before: Position | None, limit: int
-) -> Sequence[Channel]:
-    """A user's channels, newest activity first."""
-    at, row_id = before or (None, None)
-    rows = await connection.fetch(_LIST_OF, UUID(app_id), user_id, at, row_id, limit)
-    return [_stored(row).channel for row in rows]
-
-
-def _stored(row: Row) -> StoredChannel:
-    channel = Channel(
+def channel_of(row: Row) -> Channel:
+    """A row as everybody sees it."""
+    return Channel(
         id=ChannelId(str(row["id"])),
         type=row["type"],
         name=row["name"],
@@ -126,6 +135,7 @@ def _stored(row: Row) -> StoredChannel:
         custom=orjson.loads(row["custom"]),
         config=ChannelConfig.model_validate_json(row["config"]),
         created_by=row["created_by"],
+        workspace_id=None if row["workspace_id"] is None else WorkspaceId(str(row["workspace_id"])),
         member_count=row["member_count"],
         message_count=row["message_count"],
         last_seq=row["last_seq"],
@@ -135,16 +145,24 @@ def _stored(row: Row) -> StoredChannel:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-    return StoredChannel(channel, is_direct=row["dm_key"] is not None)
+
+
+def _stored(row: Row) -> StoredChannel:
+    return StoredChannel(
+        channel_of(row),
+        is_direct=row["dm_key"] is not None,
+        truncated_seq=row["truncated_seq"],
+        purge_seq=row["purge_seq"],
+    )
 
 
 _INSERT = """
 insert into channel (
   id, app_id, type, name, description, image, custom, config, created_by, dm_key, member_count, cv,
-  created_at, updated_at
+  created_at, updated_at, workspace_id, external_id
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
-on conflict (app_id, dm_key) where dm_key is not null and deleted_at is null do nothing
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
+on conflict do nothing
 returning id
 """
 
@@ -158,6 +176,12 @@ for no key update
 _UPDATE_FIELDS = """
 update channel
 set name = $2, description = $3, image = $4, custom = $5, config = $6, frozen = $7, cv = $8, updated_at = $9
+where id = $1
+"""
+
+_UPDATE_TRUNCATED = """
+update channel
+set truncated_seq = $2, purge_seq = $3, message_count = $4, last_message_at = $5, cv = $6, updated_at = $7
 where id = $1
 """
 
@@ -185,21 +209,8 @@ from channel
 where app_id = $1 and dm_key = $2 and deleted_at is null
 """
 
-_LIST = """
+_FETCH_EXTERNAL = """
 select *
 from channel
-where app_id = $1 and deleted_at is null
-  and ($2::timestamptz is null or (date_trunc('milliseconds', coalesce(last_message_at, created_at)), id) < ($2, $3::uuid))
-order by date_trunc('milliseconds', coalesce(last_message_at, created_at)) desc, id desc
-limit $4
-"""
-
-_LIST_OF = """
-select channel.*
-from channel_member as place
-join channel on channel.id = place.channel_id
-where place.app_id = $1 and place.user_id = $2 and channel.deleted_at is null
-  and ($3::timestamptz is null or (date_trunc('milliseconds', coalesce(channel.last_message_at, channel.created_at)), channel.id) < ($3, $4::uuid))
-order by date_trunc('milliseconds', coalesce(channel.last_message_at, channel.created_at)) desc, channel.id desc
-limit $5
+where app_id = $1 and external_id = $2 and deleted_at is null
 """

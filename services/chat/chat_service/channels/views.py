@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from chat_service.paging import Page
-from chatsdk_contracts.channels import Channel, Member
-from chatsdk_contracts.wire import WireModel
+from chatsdk_contracts.channels import Channel, ChannelRole, Member
+from chatsdk_contracts.messages import Message
+from chatsdk_contracts.wire import Timestamp, WireModel
 
 
-class ChannelWithMembers(Channel):
+class ViewedChannel(Channel):
+    """A channel with what one user keeps about it; for who is not in it, and the app's servers, that is empty.
+
+    `truncated_seq`: no message up to it is shown to this user. `unread_count` counts those behind it and the marker.
+    """
+
+    role: ChannelRole | str | None = None
+    last_message: Message | None = None
+    unread_count: int = 0
+    last_read_seq: int = 0
+    read_generation: int = 0
+    muted: bool = False
+    muted_until: Timestamp | None = None
+    starred: bool = False
+    hidden: bool = False
+    truncated_seq: int = 0
+
+
+class ChannelWithMembers(ViewedChannel):
     """A channel and its first hundred members; `GET .../members` lists them all."""
 
     members: list[Member]
 
 
 class ChannelPage(Page):
-    """A page of channels."""
+    """A page of channels as one user sees them."""
+
+    channels: list[ViewedChannel]
+
+
+class OpenChannelPage(Page):
+    """A page of channels that the caller is not in."""
 
     channels: list[Channel]
 

@@ -15,6 +15,7 @@ from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, Ve
 from chat_service.events.log import Cause, append, channel_event
 from chat_service.messages import detail_store, rules, store, views
 from chat_service.messages.rules import Send
+from chat_service.messages.visible_store import fetch_readable, list_after, list_before
 from chat_service.resources import Resources
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated
@@ -89,15 +90,25 @@ async def list_messages(
     """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
     standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
-        found = await store.list_after(connection, channel_id, page.after_seq, page.limit + 1)
+        after_seq = max(page.after_seq, standing.floor_seq)
+        found = await list_after(connection, channel_id, after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
         cursor = f"after:{messages[-1].seq}" if messages and has_more else None
     else:
-        found = await store.list_before(connection, channel_id, page.before_seq, page.limit + 1)
+        found = await list_before(
+            connection, channel_id, page.before_seq, page.limit + 1, floor_seq=standing.floor_seq
+        )
         has_more = len(found) > page.limit
         messages = found[-page.limit :]
         cursor = f"before:{messages[0].seq}" if messages and has_more else None
-    head = orjson.dumps({"maxSeq": standing.last_seq, "nextCursor": cursor, "hasMore": has_more})
+    head = orjson.dumps(
+        {
+            "maxSeq": standing.last_seq,
+            "truncatedSeq": standing.floor_seq,
+            "nextCursor": cursor,
+            "hasMore": has_more,
+        }
+    )
     listed = b",".join(await views.shown(connection, caller, messages))
     return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
 
@@ -118,10 +129,7 @@ async def get_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> Answer:
     """One message, or its tombstone."""
-    await require_readable(connection, caller, channel_id)
-    message = await store.fetch_message(connection, channel_id, message_id)
-    if message is None:
-        raise MessageNotFound
+    message, _ = await require_message(connection, caller, channel_id, message_id)
     (body,) = await views.shown(connection, caller, [message])
     return Answer(body)
 
@@ -139,10 +147,7 @@ class Change:
 
 async def present(connection: Connection, change: Change) -> bytes:
     """The message as it is now, for the repeat of a call that changed it."""
-    await require_readable(connection, change.caller, change.channel_id)
-    message = await store.fetch_message(connection, change.channel_id, change.message_id)
-    if message is None:
-        raise MessageNotFound
+    message, _ = await require_message(connection, change.caller, change.channel_id, change.message_id)
     return data_json(message)
 
 
@@ -156,6 +161,8 @@ async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = 
     check_base(message, change.base_version)
     if text == message.text:
         return Answer(data_json(message))
+    if (refusal := rules.too_long(text, standing.config)) is not None:
+        raise refusal
     if not text and not message.attachments:
         raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
     now = change.cause.now
@@ -188,8 +195,20 @@ async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.
     app_id: AppId = change.caller.app_id
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
-    standing = await require_readable(tx, change.caller, change.channel_id)
-    message = await store.fetch_message(tx, change.channel_id, change.message_id)
+    return await require_message(tx, change.caller, change.channel_id, change.message_id)
+
+
+async def require_message(
+    connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
+) -> tuple[Message, store.Standing]:
+    """A message that the caller may see, perhaps as a tombstone, and the caller's standing in its channel.
+
+    Raises:
+        NotFound: no such channel or message, or none that the caller may see.
+        NotAMember: the channel is known to the caller, who is not in it.
+    """
+    standing = await require_readable(connection, caller, channel_id)
+    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq)
     if message is None:
         raise MessageNotFound
     return message, standing
@@ -208,7 +227,7 @@ async def require_readable(
     if standing is None:
         raise ChannelNotFound
     if caller.user_id is not None and standing.role is None:
-        if standing.channel_type == "private":
+        if standing.hidden:
             raise ChannelNotFound
         raise NotAMember(channel_id, standing.channel_type)
     return standing

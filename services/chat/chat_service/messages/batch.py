@@ -13,7 +13,7 @@ from uuid import UUID
 
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, LoggedEvent, channel_event
-from chat_service.messages import store
+from chat_service.messages import send_store
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Send, Verdict
 from chat_service.reactions import actions as reactions
 from chat_service.reactions.rules import Reacted, Reacting
@@ -46,7 +46,7 @@ async def write_batch(
 ) -> Written:
     """Decide and write; nothing that decides is read before the channels are locked."""
     wanted = {UUID(send.channel_id) for send in sends} | {UUID(one.channel_id) for one in reacting}
-    channels = await store.lock_channels(tx, list(wanted))
+    channels = await send_store.lock_channels(tx, list(wanted))
     written = Written([None] * len(sends), [None] * len(reacting))
     if sends:
         await _write_sends(tx, channels, sends, written, now, epoch)
@@ -55,7 +55,7 @@ async def write_batch(
         await _write_reactions(tx, channels, reacting, written, now, epoch)
     if len(channels) < len(wanted):
         absent = [one for one in wanted if ChannelId(str(one)) not in channels]
-        existing = await store.existing_channels(tx, absent)
+        existing = await send_store.existing_channels(tx, absent)
         _refuse(written.verdicts, (one.channel_id for one in sends), existing)
         _refuse(written.reacted, (one.channel_id for one in reacting), existing)
     return written
@@ -72,7 +72,7 @@ async def _write_sends(
     ready = [place for place, send in enumerate(sends) if send.channel_id in channels]
     if not ready:
         return
-    facts = await store.send_facts(tx, [sends[place] for place in ready])
+    facts = await send_store.send_facts(tx, [sends[place] for place in ready])
     decisions = Decisions(now)
     for place, fact in zip(ready, facts, strict=True):
         send = sends[place]
@@ -83,13 +83,14 @@ async def _write_sends(
     bodies = {one.message.id: data_json(one.message) for one in accepted}
     written.bodies = bodies
     changed = {one.message.channel_id for one in accepted}
-    await store.write_sends(
+    await send_store.write_sends(
         tx,
         [channel for channel in channels.values() if channel.id in changed],
         decisions.threads,
         accepted,
         [_event(one, bodies[one.message.id], now, epoch) for one in accepted],
         now,
+        decisions.slowed,
     )
 
 

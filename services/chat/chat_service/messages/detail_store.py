@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from chat_service.messages.store import attachments_json
+from chat_service.messages.store import TIMELINE_SEQ, attachments_json
 from chatsdk_contracts.ids import AppId, MessageId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.encryption import Sealed
@@ -16,11 +16,16 @@ from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
 async def fetch_quoted(
-    connection: Connection, app_id: AppId, message_ids: Iterable[MessageId], *, longest: int
+    connection: Connection,
+    app_id: AppId,
+    user_id: UserId | None,
+    message_ids: Iterable[MessageId],
+    *,
+    longest: int,
 ) -> Sequence[Row]:
-    """Author and beginning, in code points, of the messages that others reply to."""
+    """Author and beginning, in code points, of those quoted messages that this user may see (None: a server)."""
     ids = [UUID(message_id) for message_id in message_ids]
-    return await connection.fetch(_FETCH_QUOTED, UUID(app_id), ids, longest)
+    return await connection.fetch(_FETCH_QUOTED, UUID(app_id), ids, longest, user_id)
 
 
 async def add_history(
@@ -94,10 +99,13 @@ async def wipe_details(tx: Transaction, message_id: MessageId, now: datetime) ->
     await tx.execute(_WIPE_DETAILS, UUID(message_id), now)
 
 
-_FETCH_QUOTED = """
-select id, user_id, left(text, $3) as text, deleted_at is not null as deleted
-from message
-where app_id = $1 and id = any($2::uuid[])
+_FETCH_QUOTED = f"""
+select m.id, m.user_id, left(m.text, $3) as text, m.deleted_at is not null as deleted
+from message m
+join channel on channel.id = m.channel_id
+left join channel_member member on member.channel_id = m.channel_id and member.user_id = $4
+where m.app_id = $1 and m.id = any($2::uuid[])
+  and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
 """
 
 _ADD_HISTORY = """

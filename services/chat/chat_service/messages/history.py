@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from chat_service.auth.principal import Principal
-from chat_service.errors import MessageNotFound, RoleTooLow
+from chat_service.errors import RoleTooLow
 from chat_service.messages import detail_store, rules
-from chat_service.messages.actions import require_readable
-from chat_service.messages.store import fetch_message
+from chat_service.messages.actions import require_message
 from chat_service.paging import Page, encode_cursor
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.wire import Timestamp, WireModel
@@ -38,10 +37,7 @@ async def list_history(
     limit: int,
 ) -> HistoryPage:
     """Earlier texts by version, those behind one."""
-    standing = await require_readable(connection, caller, channel_id)
-    message = await fetch_message(connection, channel_id, message_id)
-    if message is None:
-        raise MessageNotFound
+    message, standing = await require_message(connection, caller, channel_id, message_id)
     if not rules.may_read_history(message, caller.user_id, standing.role):
         raise RoleTooLow("Only its author and moderators may see what a message said before.")
     rows = await detail_store.list_history(connection, message_id, after=after, limit=limit + 1)

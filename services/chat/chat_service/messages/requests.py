@@ -14,6 +14,7 @@ from chat_service.messages import rules
 from chat_service.messages.actions import Change
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
+    LONGEST_TEXT,
     ClientMadeId,
     CustomObject,
     HybridTime,
@@ -28,10 +29,9 @@ from chatsdk_contracts.messages import Attachment
 from chatsdk_runtime.errors import invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
 
-_LONGEST_TEXT = 10_000
 _MOST_ATTACHMENTS = 30
 
-Text = Annotated[SafeText, Field(max_length=_LONGEST_TEXT)]
+Text = Annotated[SafeText, Field(max_length=LONGEST_TEXT)]
 
 
 class AttachmentInput(RequestModel):

@@ -6,6 +6,7 @@ Everything here is decided on what was read after the channel's row was locked; 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,15 @@ from typing import Any
 
 import orjson
 
-from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
+from chat_service.errors import (
+    ChannelFrozen,
+    ChannelNotFound,
+    NotAMember,
+    QuotesOff,
+    RepliesOff,
+    SlowMode,
+)
+from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
 from chatsdk_contracts.messages import Attachment, Message, MessageType, tombstone
 from chatsdk_contracts.wire import to_epoch_ms
@@ -62,6 +71,9 @@ class ChannelHead:
     cv: int
     frozen: bool
     deleted: bool
+    config: ChannelConfig = field(default_factory=ChannelConfig)
+    workspace_id: str | None = None
+    truncated_seq: int = 0
     added: int = 0
 
 
@@ -80,6 +92,11 @@ class SendFacts:
     reply_to_found: bool
     id_is_taken: bool = False
     deleted_before: datetime | None = None
+    # Where the thread's first message and the quoted one stand in the timeline: what is truncated is not there.
+    parent_seq: int | None = None
+    reply_to_seq: int | None = None
+    last_sent_at: datetime | None = None
+    in_workspace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,8 @@ class Decisions:
     accepted: dict[tuple[ChannelId, UserId, str], Accepted] = field(default_factory=dict)
     threads: dict[MessageId, int] = field(default_factory=dict)
     ids: set[MessageId] = field(default_factory=set)
+    # Who sent in a channel in slow mode, to be remembered.
+    slowed: set[tuple[ChannelId, UserId]] = field(default_factory=set)
 
     def decide(self, send: Send, channel: ChannelHead, facts: SendFacts) -> Verdict:
         """Take one send: the repeat comes first, before every right and limit."""
@@ -119,7 +138,7 @@ class Decisions:
             return self._repeat(send, earlier.message, earlier.send.request_hash)
         if facts.stored is not None and facts.stored_hash is not None:
             return self._repeat(send, facts.stored, facts.stored_hash)
-        refusal = _refusal(send, channel, facts)
+        refusal = _refusal(send, channel, facts) or self._too_soon(send, channel, facts)
         if refusal is not None:
             return refusal
         if facts.deleted_before is not None and send.message_id is not None:
@@ -132,6 +151,8 @@ class Decisions:
             if facts.id_is_taken or send.message_id in self.ids:
                 return invalid_field("id", "taken", "another message has this id", hint="Make a new UUIDv7.")
             self.ids.add(send.message_id)
+        if channel.config.slow_mode_s:
+            self.slowed.add((send.channel_id, send.user_id))
         accepted = Accepted(send, self._numbered(send, channel, facts))
         self.accepted[key] = accepted
         return accepted
@@ -143,6 +164,18 @@ class Decisions:
                 hint="Use a new clientMsgId for a new message.",
             )
         return Repeat(message)
+
+    def _too_soon(self, send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError | None:
+        """Slow mode: one message per member and interval, whoever runs the channel and its servers excepted."""
+        interval_s = channel.config.slow_mode_s
+        if not interval_s or send.by_server or facts.role in PRIVILEGED_ROLES:
+            return None
+        last = self.now if (send.channel_id, send.user_id) in self.slowed else facts.last_sent_at
+        if last is None:
+            return None
+        left_s = interval_s - (self.now - last).total_seconds()
+        # Never longer than the interval, should the clock have been set back.
+        return SlowMode(min(math.ceil(left_s), interval_s)) if left_s > 0 else None
 
     def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts) -> Message:
         channel.cv += 1
@@ -178,18 +211,33 @@ class Decisions:
 def _refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError | None:
     if facts.role is None:
         # Who may not know of a channel learns nothing of it.
-        return ChannelNotFound() if channel.type == "private" else NotAMember(channel.id, channel.type)
+        hidden = is_hidden(channel.type, channel.config) or (
+            channel.workspace_id is not None and not facts.in_workspace
+        )
+        return ChannelNotFound() if hidden else NotAMember(channel.id, channel.type)
     if channel.frozen and not send.by_server and facts.role not in FROZEN_EXEMPT_ROLES:
         return ChannelFrozen()
     if send.type == "system" and not send.by_server:
         return Forbidden(
             "A user may not send system messages.", hint="Send it from the app's server with its X-API-Key."
         )
-    if send.parent_id is not None and facts.parent_last_seq is None:
+    return too_long(send.text, channel.config) or _reference_refusal(send, channel, facts)
+
+
+def _reference_refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError | None:
+    if send.parent_id is not None and not channel.config.replies:
+        return RepliesOff()
+    if send.reply_to_id is not None and not channel.config.quotes:
+        return QuotesOff()
+    if send.parent_id is not None and (
+        facts.parent_last_seq is None or is_truncated(facts.parent_seq, channel.truncated_seq)
+    ):
         return invalid_field("parentId", "not_found", "no such message in this channel")
     if send.parent_id is not None and not facts.parent_is_top:
         return invalid_field("parentId", "is_reply", "is itself a reply; reply to the thread's first message")
-    if send.reply_to_id is not None and not facts.reply_to_found:
+    if send.reply_to_id is not None and (
+        not facts.reply_to_found or is_truncated(facts.reply_to_seq, channel.truncated_seq)
+    ):
         return invalid_field("replyToId", "not_found", "no such message in this channel")
     return None
 
@@ -210,6 +258,23 @@ def forestalled(
         deleted_at=deleted_at,
         deleted_by=user_id,
     )
+
+
+def is_hidden(channel_type: str, config: ChannelConfig) -> bool:
+    """Whether the channel does not exist for those who are not in it."""
+    return channel_type == "private" or config.private
+
+
+def is_truncated(seq: int | None, truncated_seq: int) -> bool:
+    """Whether a message of the timeline belongs to the history that is shown to nobody."""
+    return seq is not None and seq <= truncated_seq
+
+
+def too_long(text: str, config: ChannelConfig) -> ServiceError | None:
+    """The refusal of a text that is longer than the channel takes."""
+    if len(text) <= config.max_message_length:
+        return None
+    return invalid_field("text", "too_long", f"at most {config.max_message_length} characters here")
 
 
 def request_hash(draft: Mapping[str, Any]) -> bytes:

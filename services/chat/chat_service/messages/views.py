@@ -14,7 +14,7 @@ import orjson
 from chat_service.auth.principal import Principal
 from chat_service.messages import detail_store
 from chat_service.reactions.store import own_reactions
-from chatsdk_contracts.ids import AppId, MessageId, UserId
+from chatsdk_contracts.ids import MessageId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_contracts.wire import WireModel, data_json
 from chatsdk_runtime.postgres import Connection
@@ -33,7 +33,7 @@ class Quoted(WireModel):
 
 async def shown(connection: Connection, caller: Principal, messages: Sequence[Message]) -> list[bytes]:
     """The JSON of messages for this reader; an app's server has no reactions of its own."""
-    quoted = await _quoted(connection, caller.app_id, messages)
+    quoted = await _quoted(connection, caller, messages)
     own: Mapping[MessageId, list[str]] | None = None
     if caller.user_id is not None:
         reacted = [message.id for message in messages if message.reaction_counts]
@@ -42,7 +42,7 @@ async def shown(connection: Connection, caller: Principal, messages: Sequence[Me
 
 
 async def _quoted(
-    connection: Connection, app_id: AppId, messages: Sequence[Message]
+    connection: Connection, caller: Principal, messages: Sequence[Message]
 ) -> Mapping[MessageId, bytes]:
     wanted = {
         message.reply_to_id: None
@@ -51,7 +51,9 @@ async def _quoted(
     }
     if not wanted:
         return {}
-    rows = await detail_store.fetch_quoted(connection, app_id, wanted, longest=QUOTED_CODE_POINTS)
+    rows = await detail_store.fetch_quoted(
+        connection, caller.app_id, caller.user_id, wanted, longest=QUOTED_CODE_POINTS
+    )
     found = [
         Quoted(id=MessageId(str(row["id"])), user_id=row["user_id"], text=row["text"], deleted=row["deleted"])
         for row in rows

@@ -40,8 +40,9 @@ async def unpin(tx: Transaction, change: Change) -> Answer:
 
 async def list_pins(connection: Connection, caller: Principal, channel_id: ChannelId) -> Answer:
     """All pinned messages, the newest pin first: they fit on one page."""
-    await require_readable(connection, caller, channel_id)
-    pins = await views.shown(connection, caller, await store.list_pins(connection, channel_id))
+    standing = await require_readable(connection, caller, channel_id)
+    pinned = await store.list_pins(connection, channel_id, standing.floor_seq)
+    pins = await views.shown(connection, caller, pinned)
     return Answer(b'{"messages":[%b],"nextCursor":null,"hasMore":false}' % b",".join(pins))
 
 

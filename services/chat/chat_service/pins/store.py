@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from chat_service.messages.store import COLUMNS, message_of
+from chat_service.messages.store import COLUMNS, TIMELINE_SEQ, message_of
 from chatsdk_contracts.ids import ChannelId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Transaction
 
 
 async def count_pins(tx: Transaction, channel_id: ChannelId) -> int:
-    """How many messages of a locked channel are pinned."""
+    """How many messages of a locked channel are pinned and not truncated."""
     return int(await tx.fetchval(_COUNT_PINS, UUID(channel_id)))
 
 
@@ -23,12 +23,17 @@ async def write_pin(tx: Transaction, message: Message, event_id: str) -> None:
     )
 
 
-async def list_pins(connection: Connection, channel_id: ChannelId) -> Sequence[Message]:
-    """The pinned messages of a channel, the newest pin first."""
-    return [message_of(row) for row in await connection.fetch(_LIST_PINS, UUID(channel_id))]
+async def list_pins(connection: Connection, channel_id: ChannelId, floor_seq: int) -> Sequence[Message]:
+    """The pinned messages of a channel behind a seq of its timeline, the newest pin first."""
+    return [message_of(row) for row in await connection.fetch(_LIST_PINS, UUID(channel_id), floor_seq)]
 
 
-_COUNT_PINS = "select count(*) from message where channel_id = $1 and pinned_at is not null"
+_COUNT_PINS = f"""
+select count(*)
+from message m
+join channel on channel.id = m.channel_id
+where m.channel_id = $1 and m.pinned_at is not null and {TIMELINE_SEQ} > channel.truncated_seq
+"""
 
 _WRITE_PIN = """
 update message
@@ -39,6 +44,6 @@ where id = $1
 _LIST_PINS = f"""
 select {COLUMNS}
 from message m
-where m.channel_id = $1 and m.pinned_at is not null
+where m.channel_id = $1 and m.pinned_at is not null and {TIMELINE_SEQ} > $2
 order by m.pinned_at desc, m.id desc
 """

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from chat_service.auth.principal import Principal
-from chat_service.errors import ChannelNotFound, MessageNotFound
+from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, LoggedEvent, channel_event
-from chat_service.messages.actions import require_readable
+from chat_service.messages.actions import require_message
 from chat_service.messages.rules import ChannelHead
-from chat_service.messages.store import fetch_message
 from chat_service.paging import Page, encode_cursor
 from chat_service.reactions import store
 from chat_service.reactions.rules import Decisions, Reacted, Reacting, Reaction, Verdict
@@ -106,10 +105,7 @@ async def list_reactions(
 ) -> ReactionPage:
     """Who reacted to a message and how, by type, then time; a tombstone shows none."""
     channel_id, message_id = message
-    await require_readable(connection, caller, channel_id)
-    found = await fetch_message(connection, channel_id, message_id)
-    if found is None:
-        raise MessageNotFound
+    found, _ = await require_message(connection, caller, channel_id, message_id)
     if found.deleted_at is not None:
         return ReactionPage(reactions=[], next_cursor=None, has_more=False)
     rows = await store.list_reactions(connection, message_id, only=only, after=after, limit=limit + 1)

@@ -11,6 +11,7 @@ import orjson
 from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import ChannelHead
+from chat_service.messages.store import TIMELINE_SEQ
 from chat_service.reactions.rules import Decisions, Reacting, ReactionFacts
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -124,16 +125,22 @@ where app_id = $1 and id = $2 and deleted_at is null
 for no key update
 """
 
-_REACTION_FACTS = """
+_REACTION_FACTS = f"""
 select member.role,
-  channel.type = 'private' or coalesce((channel.config ->> 'private')::boolean, false) as hidden,
+  channel.type = 'private' or coalesce((channel.config ->> 'private')::boolean, false)
+    or channel.workspace_id is not null and not exists (
+      select from workspace_member inside
+      where inside.workspace_id = channel.workspace_id and inside.user_id = wanted.user_id
+    ) as hidden,
   coalesce((channel.config ->> 'reactions')::boolean, true) as allowed,
   m.reaction_counts, m.deleted_at is not null as deleted, own.created_at as reacted_at
 from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
   as wanted (position, channel_id, message_id, user_id, type)
 join channel on channel.id = wanted.channel_id
 left join channel_member member on member.channel_id = wanted.channel_id and member.user_id = wanted.user_id
-left join message m on m.id = wanted.message_id and m.channel_id = wanted.channel_id
+left join message m
+  on m.id = wanted.message_id and m.channel_id = wanted.channel_id
+  and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
 left join reaction own on own.message_id = m.id and own.user_id = wanted.user_id and own.type = wanted.type
 order by wanted.position
 """

@@ -7,10 +7,10 @@ from datetime import datetime
 import orjson
 
 from chat_service.auth.principal import Principal
-from chat_service.errors import MessageIsDeleted, MessageNotFound
+from chat_service.errors import MessageIsDeleted
 from chat_service.messages import views
-from chat_service.messages.actions import require_readable
-from chat_service.messages.store import fetch_message, message_of
+from chat_service.messages.actions import require_message
+from chat_service.messages.store import message_of
 from chat_service.paging import encode_cursor
 from chat_service.saved import store
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
@@ -86,10 +86,7 @@ async def list_saved(
 async def _readable(
     tx: Transaction, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> Message:
-    await require_readable(tx, caller, channel_id)
-    message = await fetch_message(tx, channel_id, message_id)
-    if message is None:
-        raise MessageNotFound
+    message, _ = await require_message(tx, caller, channel_id, message_id)
     return message
 
 

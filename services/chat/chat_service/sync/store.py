@@ -150,6 +150,14 @@ async def fetch_members(
     return {(member.channel_id, member.user_id): member for member in members}
 
 
+async def floors_of(
+    connection: Connection, user_id: UserId, channels: Sequence[ChannelId]
+) -> dict[ChannelId, int]:
+    """Per channel of a member, the seq up to which nothing is shown to them."""
+    rows = await connection.fetch(_FLOORS, user_id, [UUID(one) for one in channels])
+    return {ChannelId(str(row["id"])): row["floor_seq"] for row in rows}
+
+
 async def unnumbered_from(connection: Connection, subjects: Sequence[str]) -> dict[str, int]:
     """Per subject, the first version that is committed and has no position yet; usually none at all."""
     rows = await connection.fetch(_UNNUMBERED_FROM, subjects)
@@ -193,6 +201,7 @@ def _place(row: Row, user_id: UserId) -> Place:
         muted_until=row["muted_until"],
         starred=row["starred"],
         hidden=row["hidden"],
+        cleared_seq=row["cleared_seq"],
         updated_at=row["state_updated_at"] or row["joined_at"],
     )
     return Place(
@@ -214,7 +223,8 @@ where app_id = $1 and id = $2
 
 _PLACES = """
 select m.channel_id, m.joined_cv, m.joined_at, m.state_version, m.state_updated_at, m.read_generation,
-  m.last_read_seq, m.muted_until, m.starred, m.hidden, c.cv, c.last_seq, c.deleted_at is not null as deleted
+  m.last_read_seq, m.muted_until, m.starred, m.cleared_seq,
+  m.hidden and c.last_seq <= m.hidden_seq as hidden, c.cv, c.last_seq, c.deleted_at is not null as deleted
 from channel_member m
 join channel c on c.id = m.channel_id
 where m.app_id = $1 and m.user_id = $2
@@ -254,6 +264,13 @@ _MEMBERS = """
 select m.channel_id, m.user_id, m.role, m.joined_at
 from unnest($1::uuid[], $2::text[]) as wanted (channel_id, user_id)
 join channel_member m on m.channel_id = wanted.channel_id and m.user_id = wanted.user_id
+"""
+
+_FLOORS = """
+select channel.id, greatest(channel.truncated_seq, member.cleared_seq) as floor_seq
+from channel
+join channel_member member on member.channel_id = channel.id and member.user_id = $1
+where channel.id = any($2::uuid[])
 """
 
 _UNNUMBERED_FROM = """

@@ -129,6 +129,7 @@ class Device:
                 self.members[change["channelId"], change["userId"]] = change["member"]
             case "channel":
                 self.channels[change["channelId"]] = change["channel"]
+                self._drop_up_to(change["channelId"], change["truncatedSeq"])
             case other:
                 assert other == "none", f"a change of a kind that this device does not know: {other}"
 
@@ -143,6 +144,15 @@ class Device:
         self.members |= {(channel_id, one["userId"]): one for one in channel["members"]}
         listed = (await self.user.call("GET", f"/api/channels/{channel_id}/messages?limit=200")).json()
         self.messages |= {one["id"]: without_quote(one) for one in listed["messages"]}
+
+    def _drop_up_to(self, channel_id: str, seq: int) -> None:
+        gone = [
+            one["id"]
+            for one in self.messages.values()
+            if one["channelId"] == channel_id and one["seq"] is not None and one["seq"] <= seq
+        ]
+        for message_id in gone:
+            del self.messages[message_id]
 
     def _drop(self, channel_id: str) -> None:
         self.seen.pop(channel_id, None)

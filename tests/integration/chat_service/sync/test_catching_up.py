@@ -119,6 +119,29 @@ async def test_a_deleted_channel_is_told_as_left(chat: Chat, tenant: Tenant) -> 
     assert phone.seen == {}
 
 
+async def test_a_truncated_history_is_dropped_and_never_shown(chat: Chat, tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    await all_numbered(chat)
+    early, late = Device(bob), Device(bob)
+    await early.page()
+    await late.page()
+    await send(ann, room, "MARKER-OLD")
+    await all_numbered(chat)
+    await early.page()
+    await ann.call("POST", f"/api/channels/{room}/truncate", {})
+    await send(ann, room, "new")
+    await all_numbered(chat)
+
+    await early.catch_up()
+    page = await late.page()
+
+    assert "MARKER-OLD" not in str(page)
+    for device in (early, late):
+        assert [one["text"] for one in device.messages.values()] == ["new"]
+        await _is_as_the_server_says(device, room)
+
+
 async def test_pages_of_any_size_tell_the_same_and_count_down_exactly(chat: Chat, tenant: Tenant) -> None:
     ann, bob = await tenant.users("ann", "bob")
     rooms = [(await ann.channel(type="group", name=f"r{n}", memberIds=["bob"]))["id"] for n in range(5)]

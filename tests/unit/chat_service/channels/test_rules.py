@@ -146,3 +146,10 @@ def test_only_what_differs_has_changed_and_settings_are_merged() -> None:
     changed = rules.changed_fields(now, given)
     assert changed == {"frozen": True, "config": ChannelConfig(reactions=False)}
     assert rules.changed_fields(now, {"config": {}}) == {}
+
+
+def test_only_livestreams_begin_without_typing_and_read_events() -> None:
+    for kind in ("messaging", "group", "team", "public", "private"):
+        assert rules.default_config(kind) == ChannelConfig()
+    stream = rules.default_config("livestream")
+    assert (stream.typing_events, stream.read_events, stream.reactions) == (False, False, True)

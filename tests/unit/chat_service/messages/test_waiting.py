@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat_service.messages.waiting import BATCH_LIMIT, CHANNEL_LIMIT, Sent, Waiting, WaitingSend, WriteQueue
 from chatsdk_contracts.ids import AppId, ChannelId
-from tests.unit.chat_service.messages.test_rules import a_send
+from tests.unit.chat_service.messages.sends import a_send
 
 
 def a_waiting(app: int, channel: int, number: int) -> WaitingSend:

@@ -7,7 +7,7 @@ import pytest
 from chat_service.errors import ChannelFrozen, MessageIsDeleted, RoleTooLow, TooManyPins
 from chat_service.pins.rules import MOST_PINS, pin_refusal, pinning_refusal
 from chatsdk_contracts.ids import UserId
-from tests.unit.chat_service.messages.test_rules import STORED
+from tests.unit.chat_service.messages.sends import STORED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

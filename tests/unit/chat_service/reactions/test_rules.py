@@ -28,7 +28,7 @@ from chat_service.reactions.rules import (
     canonical_type,
 )
 from chatsdk_contracts.ids import AppId, MessageId, UserId, new_id
-from tests.unit.chat_service.messages.test_rules import a_channel
+from tests.unit.chat_service.messages.sends import a_channel
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)

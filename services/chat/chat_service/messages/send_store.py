@@ -1,0 +1,205 @@
+"""SQL of a batch of sends: three statements, with nothing read before the lock that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from chat_service.events import log
+from chat_service.events.log import LoggedEvent
+from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
+from chat_service.messages.store import COLUMNS, attachments_json, message_of
+from chatsdk_contracts.channels import ChannelConfig
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_runtime.postgres import Row, Transaction
+
+
+async def lock_channels(tx: Transaction, ids: Sequence[UUID]) -> dict[ChannelId, ChannelHead]:
+    """(1) Lock what can be locked now; a channel that somebody else holds is left for the next round."""
+    heads = [_channel_head(row) for row in await tx.fetch(_LOCK_CHANNELS, ids)]
+    return {head.id: head for head in heads}
+
+
+async def existing_channels(tx: Transaction, ids: Sequence[UUID]) -> set[ChannelId]:
+    """Which of these exist: locked by somebody else, as they were not returned by `lock_channels`."""
+    rows = await tx.fetch("select id from channel where id = any($1::uuid[])", ids)
+    return {ChannelId(str(row["id"])) for row in rows}
+
+
+async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
+    """(2) With the snapshot after the lock: membership, repeats, what is replied to. In the order of `sends`."""
+    rows = await tx.fetch(
+        _SEND_FACTS,
+        list(range(len(sends))),
+        [UUID(send.channel_id) for send in sends],
+        [send.user_id for send in sends],
+        [send.client_msg_id for send in sends],
+        [UUID(send.parent_id) if send.parent_id else None for send in sends],
+        [UUID(send.reply_to_id) if send.reply_to_id else None for send in sends],
+        [UUID(send.message_id) if send.message_id else None for send in sends],
+    )
+    facts: list[SendFacts | None] = [None] * len(sends)
+    for row in rows:
+        stored = row["id"] is not None
+        facts[row["position"]] = SendFacts(
+            role=row["role"],
+            stored=message_of(row) if stored else None,
+            stored_hash=row["request_hash"] if stored else None,
+            parent_last_seq=row["parent_last_seq"],
+            parent_is_top=bool(row["parent_is_top"]),
+            reply_to_found=row["reply_to_found"] is not None,
+            id_is_taken=row["taken"] is not None,
+            deleted_before=row["deleted_before"],
+            parent_seq=row["parent_seq"],
+            reply_to_seq=row["reply_to_seq"],
+            last_sent_at=row["last_sent_at"],
+            in_workspace=row["in_workspace"],
+        )
+    return [fact for fact in facts if fact is not None]
+
+
+async def write_sends(
+    tx: Transaction,
+    channels: Sequence[ChannelHead],
+    threads: dict[MessageId, int],
+    accepted: Sequence[Accepted],
+    events: Sequence[LoggedEvent],
+    now: datetime,
+    slowed: Collection[tuple[ChannelId, UserId]] = (),
+) -> None:
+    """(3) Counters, messages and events in one statement; `slowed` sent in slow mode, which is remembered."""
+    per_parent: dict[MessageId, int] = {}
+    for one in accepted:
+        if one.message.parent_id is not None:
+            per_parent[one.message.parent_id] = per_parent.get(one.message.parent_id, 0) + 1
+    await tx.execute(
+        _WRITE_SENDS,
+        now,
+        [UUID(channel.id) for channel in channels],
+        [channel.last_seq for channel in channels],
+        [channel.cv for channel in channels],
+        [channel.added for channel in channels],
+        [UUID(parent) for parent in per_parent],
+        list(per_parent.values()),
+        [threads[parent] for parent in per_parent],
+        *_message_columns(accepted, events),
+        *log.columns(events),
+        [UUID(channel_id) for channel_id, _ in slowed],
+        [user_id for _, user_id in slowed],
+    )
+
+
+def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]) -> tuple[list[object], ...]:
+    messages = [one.message for one in accepted]
+    return (
+        [UUID(message.id) for message in messages],
+        [UUID(message.channel_id) for message in messages],
+        [UUID(one.send.app_id) for one in accepted],
+        [message.user_id for message in messages],
+        [message.type for message in messages],
+        [message.text for message in messages],
+        [attachments_json(message) for message in messages],
+        [message.seq for message in messages],
+        [message.thread_seq for message in messages],
+        [message.cv for message in messages],
+        [message.client_msg_id for message in messages],
+        [one.send.request_hash for one in accepted],
+        [UUID(message.parent_id) if message.parent_id else None for message in messages],
+        [UUID(message.reply_to_id) if message.reply_to_id else None for message in messages],
+        [message.silent for message in messages],
+        [orjson.dumps(message.custom).decode() if message.custom else "{}" for message in messages],
+        [UUID(event.id) for event in events],
+        [message.hlc for message in messages],
+    )
+
+
+def _channel_head(row: Row) -> ChannelHead:
+    return ChannelHead(
+        id=ChannelId(str(row["id"])),
+        app_id=AppId(str(row["app_id"])),
+        type=row["type"],
+        last_seq=row["last_seq"],
+        cv=row["cv"],
+        frozen=row["frozen"],
+        deleted=row["deleted"],
+        config=ChannelConfig.model_validate_json(row["config"]),
+        workspace_id=None if row["workspace_id"] is None else str(row["workspace_id"]),
+        truncated_seq=row["truncated_seq"],
+    )
+
+
+_LOCK_CHANNELS = """
+select id, app_id, type, last_seq, cv, frozen, config, workspace_id, truncated_seq, deleted_at is not null as deleted
+from channel
+where id = any($1::uuid[])
+order by id
+for no key update skip locked
+"""
+
+_SEND_FACTS = f"""
+select sent.position, member.role, {COLUMNS}, m.request_hash,
+  parent.last_thread_seq as parent_last_seq, parent.parent_id is null as parent_is_top,
+  replied.id as reply_to_found, parent.seq as parent_seq,
+  coalesce(replied.seq, (select first.seq from message first where first.id = replied.parent_id)) as reply_to_seq,
+  member.last_sent_at,
+  member.user_id is null and exists (
+    select from channel
+    join workspace_member inside on inside.workspace_id = channel.workspace_id
+    where channel.id = sent.channel_id and inside.user_id = sent.user_id
+  ) as in_workspace,
+  taken.id as taken, gone.created_at as deleted_before
+from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[])
+  as sent (position, channel_id, user_id, client_msg_id, parent_id, reply_to_id, message_id)
+left join channel_member member on member.channel_id = sent.channel_id and member.user_id = sent.user_id
+left join message m
+  on m.channel_id = sent.channel_id and m.user_id = sent.user_id and m.client_msg_id = sent.client_msg_id
+left join message parent on parent.id = sent.parent_id and parent.channel_id = sent.channel_id
+left join message replied on replied.id = sent.reply_to_id and replied.channel_id = sent.channel_id
+left join message taken on taken.id = sent.message_id
+left join pre_tombstone gone
+  on gone.message_id = sent.message_id and gone.channel_id = sent.channel_id and gone.user_id = sent.user_id
+"""
+
+_WRITE_SENDS = """
+with moved as (
+  update channel
+  set last_seq = counted.last_seq, cv = counted.cv, message_count = message_count + counted.added,
+      last_message_at = $1
+  from unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::int[]) as counted (id, last_seq, cv, added)
+  where channel.id = counted.id
+), slowed as (
+  update channel_member
+  set last_sent_at = $1
+  from unnest($36::uuid[], $37::text[]) as slow (channel_id, user_id)
+  where channel_member.channel_id = slow.channel_id and channel_member.user_id = slow.user_id
+), threads as (
+  update message
+  set reply_count = reply_count + thread.added, last_thread_seq = thread.last_seq, last_reply_at = $1
+  from unnest($6::uuid[], $7::int[], $8::bigint[]) as thread (id, added, last_seq)
+  where message.id = thread.id
+), written as (
+  insert into message (
+    id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
+    parent_id, reply_to_id, silent, custom, event_ids, hlc, created_at, updated_at
+  )
+  select id, channel_id, app_id, user_id, type, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
+    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc, $1, $1
+  from unnest(
+    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[],
+    $17::bigint[], $18::bigint[], $19::text[], $20::bytea[], $21::uuid[], $22::uuid[], $23::boolean[],
+    $24::text[], $25::uuid[], $26::text[]
+  ) as sent (
+    id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
+    parent_id, reply_to_id, silent, custom, event_id, hlc
+  )
+)
+insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)
+select id, app_id, type, subject, version, channel_id, lane, string_to_array(copies, ' '), body
+from unnest(
+  $27::uuid[], $28::uuid[], $29::text[], $30::text[], $31::bigint[], $32::uuid[], $33::smallint[], $34::text[],
+  $35::bytea[]
+) as e (id, app_id, type, subject, version, channel_id, lane, copies, body)
+"""

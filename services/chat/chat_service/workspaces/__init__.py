@@ -1,0 +1,1 @@
+"""Workspaces: groups of channels with members, roles and invitations of their own."""

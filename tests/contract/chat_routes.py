@@ -1,0 +1,192 @@
+"""The table of chat's public routes: who may call each, with which scope, why, and what a stranger's ids lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chatsdk_contracts.scopes import Scope
+
+By = Literal["anybody", "operator", "server", "user", "either"]
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who may call a route, and why; a body that is well-formed; what another tenant's ids are answered with."""
+
+    by: By
+    scope: Scope | None
+    reason: str
+    body: Any = None
+    foreign: int | None = None
+
+
+MINE, OTHERS = "one's own", "what others wrote"
+WORKSPACE = "/api/workspaces/{workspace_id}"
+MESSAGE = "/api/channels/{channel_id}/messages/{message_id}"
+ROUTES: dict[tuple[str, str], Door] = {
+    ("GET", "/openapi.json"): Door("anybody", None, "documentation"),
+    ("GET", "/.well-known/chatsdk"): Door("anybody", None, "asked before there is a credential"),
+    # Operators, by the admin token.
+    ("POST", "/admin/apps"): Door("operator", None, "makes tenants", {"name": "x"}),
+    ("GET", "/admin/apps"): Door("operator", None, "shows tenants"),
+    ("POST", "/admin/apps/{app_id}/keys"): Door("operator", None, "gives keys", {}),
+    ("GET", "/admin/apps/{app_id}/keys"): Door("operator", None, "shows keys"),
+    ("DELETE", "/admin/apps/{app_id}/keys/{key_id}"): Door("operator", None, "takes keys"),
+    # An app's servers.
+    ("GET", "/api/app/keys"): Door("server", "keys:manage", "shows keys"),
+    ("POST", "/api/app/keys"): Door("server", "keys:manage", "gives keys", {}),
+    ("DELETE", "/api/app/keys/{key_id}"): Door("server", "keys:manage", "takes keys", foreign=404),
+    ("GET", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice"),
+    ("PATCH", "/api/app/settings"): Door("server", "keys:manage", "the owner's choice", {}),
+    ("POST", "/api/auth/tokens"): Door("server", "tokens:mint", "says who is who", {"userId": "{user}"}, 404),
+    ("POST", "/api/auth/tokens/revoke"): Door(
+        "server", "tokens:mint", "takes tokens", {"userId": "{user}"}, 404
+    ),
+    ("POST", "/api/users/ensure"): Door("server", "users:manage", "makes users", {"userId": "x"}),
+    ("POST", "/api/users/bulk-ensure"): Door(
+        "server", "users:manage", "makes users", {"users": [{"userId": "x"}]}
+    ),
+    ("POST", "/api/users/sync"): Door("server", "users:manage", "makes users", {"users": [{"userId": "x"}]}),
+    ("PUT", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
+    ("PATCH", "/api/users/{user_id:path}"): Door("server", "users:manage", "others' profiles", {}, 404),
+    ("DELETE", "/api/users/{user_id:path}"): Door("server", "users:manage", "ends users", foreign=404),
+    ("POST", "/api/users/{user_id:path}/deactivate"): Door(
+        "server", "users:manage", "ends users", foreign=404
+    ),
+    ("POST", "/api/users/{user_id:path}/reactivate"): Door(
+        "server", "users:manage", "brings users back", foreign=404
+    ),
+    # Users alone.
+    ("GET", "/api/users/me"): Door("user", "chat:read", MINE),
+    ("PATCH", "/api/users/me"): Door("user", "chat:write", MINE, {}),
+    ("GET", "/api/users/me/blocked"): Door("user", "chat:read", MINE),
+    ("POST", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
+    ("DELETE", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
+    ("POST", "/api/channels/{channel_id}/join"): Door("user", "chat:write", MINE, foreign=404),
+    ("POST", "/api/channels/{channel_id}/leave"): Door("user", "chat:write", MINE, foreign=404),
+    # Both: users as far as their role in the channel goes.
+    ("GET", "/api/users"): Door("either", "chat:read", "whom the settings let one find"),
+    ("GET", "/api/users/{user_id:path}"): Door("either", "chat:read", "public fields", foreign=404),
+    ("POST", "/api/channels"): Door(
+        "either", "channel:create", "a place to talk", {"type": "group", "memberIds": ["{user}"]}, 422
+    ),
+    ("GET", "/api/channels"): Door("either", "chat:read", "one's own, or all of the app"),
+    ("GET", "/api/channels/{channel_id}"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("PATCH", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", {"name": "x"}, 404),
+    ("DELETE", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", "/api/channels/{channel_id}/members"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", "/api/channels/{channel_id}/members"): Door(
+        "either", "chat:write", "by role", {"userId": "{user}"}, 404
+    ),
+    ("PATCH", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
+        "either", "chat:write", "by role", {"role": "member"}, 404
+    ),
+    ("DELETE", "/api/channels/{channel_id}/members/{user_id:path}"): Door(
+        "either", "chat:write", "by role", foreign=404
+    ),
+    ("POST", "/api/channels/{channel_id}/messages"): Door(
+        "either", "chat:write", "by membership", {"text": "x"}, 404
+    ),
+    ("GET", "/api/channels/{channel_id}/messages"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:read", OTHERS, foreign=404
+    ),
+    ("PATCH", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:write", "by authorship", {"text": "x"}, 404
+    ),
+    ("DELETE", "/api/channels/{channel_id}/messages/{message_id}"): Door(
+        "either", "chat:write", "by authorship or role", foreign=404
+    ),
+    ("POST", f"{MESSAGE}/undelete"): Door("either", "chat:write", "by role", foreign=404),
+    ("DELETE", f"{MESSAGE}/purge"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", f"{MESSAGE}/history"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/reactions"): Door("either", "reaction:write", "by membership", {"type": "👍"}, 404),
+    ("GET", f"{MESSAGE}/reactions"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("DELETE", f"{MESSAGE}/reactions/{{reaction_type}}"): Door(
+        "either", "reaction:write", "one's own, or by role", foreign=404
+    ),
+    ("POST", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
+    ("DELETE", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
+    ("GET", "/api/channels/{channel_id}/pins"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/channels/{channel_id}/messages/pins"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, {}, 404),
+    ("DELETE", f"{MESSAGE}/save"): Door("user", "chat:write", MINE, foreign=404),
+    ("GET", "/api/users/me/saved"): Door("user", "chat:read", MINE),
+    ("GET", "/api/sync"): Door("user", "chat:read", MINE),
+    ("POST", "/api/sync/ops"): Door(
+        "user",
+        "chat:write",
+        "as the plain calls",
+        {
+            "clientId": "c",
+            "channelId": "{channel}",
+            "ops": [
+                {
+                    "opId": "01890a5d-ac96-774b-bcce-b302099a8057",
+                    "laneSeq": 1,
+                    "kind": "message.delete",
+                    "messageId": "01890a5d-ac96-774b-bcce-b302099a8058",
+                }
+            ],
+        },
+        404,
+    ),
+    ("WEBSOCKET", "/ws"): Door("anybody", None, "the first frame brings the token"),
+    # Workspaces: their members by role, and the app's servers.
+    ("POST", "/api/workspaces"): Door("either", "workspaces:manage", "a place of one's own", {"name": "x"}),
+    ("GET", "/api/workspaces"): Door("either", "chat:read", "one's own, or all of the app"),
+    ("GET", WORKSPACE): Door("either", "chat:read", OTHERS, foreign=404),
+    ("PATCH", WORKSPACE): Door("either", "workspaces:manage", "by role", {"name": "x"}, 404),
+    ("PUT", WORKSPACE): Door("either", "workspaces:manage", "by role", {"name": "x"}, 404),
+    ("DELETE", WORKSPACE): Door("either", "workspaces:manage", "by role", foreign=404),
+    ("GET", f"{WORKSPACE}/channels"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", f"{WORKSPACE}/members"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{WORKSPACE}/members"): Door(
+        "either", "workspaces:manage", "by role", {"userIds": ["{user}"]}, 404
+    ),
+    ("PATCH", f"{WORKSPACE}/members/{{user_id:path}}"): Door(
+        "either", "workspaces:manage", "by role", {"role": "member"}, 404
+    ),
+    ("DELETE", f"{WORKSPACE}/members/{{user_id:path}}"): Door(
+        "either", "workspaces:manage", "by role", foreign=404
+    ),
+    ("POST", f"{WORKSPACE}/invites"): Door(
+        "either", "workspaces:manage", "by role", {"userIds": ["{user}"]}, 404
+    ),
+    ("DELETE", f"{WORKSPACE}/invites/{{invite_id}}"): Door(
+        "either", "workspaces:manage", "by role", foreign=404
+    ),
+    ("GET", "/api/workspaces/invites/{token}"): Door(
+        "either", "chat:read", "who holds the token", foreign=404
+    ),
+    ("POST", "/api/workspaces/invites/{token}/accept"): Door(
+        "user", "chat:write", "who holds the token", foreign=404
+    ),
+    # More of channels.
+    ("GET", "/api/channels/discover"): Door("either", "chat:read", "what anybody may join"),
+    ("POST", "/api/channels/dm/ensure"): Door(
+        "server",
+        "channel:create",
+        "makes channels for others",
+        {"requesterUserId": "ann", "peerUserId": "{user}"},
+        422,
+    ),
+    ("POST", "/api/channels/group/ensure"): Door(
+        "server",
+        "channel:create",
+        "makes channels for others",
+        {"externalId": "x", "memberIds": ["{user}"]},
+        422,
+    ),
+    ("POST", "/api/channels/{channel_id}/truncate"): Door("either", "chat:write", "by role", {}, 404),
+    ("PATCH", "/api/channels/{channel_id}/mute"): Door("user", "chat:write", MINE, {"muted": True}, 404),
+    ("PATCH", "/api/channels/{channel_id}/star"): Door("user", "chat:write", MINE, {"starred": True}, 404),
+    ("PATCH", "/api/channels/{channel_id}/hide"): Door("user", "chat:write", MINE, {"hidden": True}, 404),
+}
+# No user needs one; a server says for whom it speaks.
+ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
+    ("POST", "/api/channels"): {"createdById": "ann"},
+    ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
+    ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
+}
