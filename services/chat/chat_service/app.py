@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -24,13 +26,18 @@ from chat_service.messages.api import router as messages_router
 from chat_service.messages.writer import MessageWriter
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
+from chat_service.uploads.api import body_limits
+from chat_service.uploads.api import router as uploads_router
+from chat_service.uploads.cleanup import Cleaner, Lifetimes
+from chat_service.uploads.content_api import router as content_router
+from chat_service.uploads.depot import Depot, limits_of
 from chat_service.users.api import router as users_router
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
-from chatsdk_runtime.loops import BackgroundLoops, Heartbeat
+from chatsdk_runtime.loops import BackgroundLoops
 from chatsdk_runtime.migrations import migrate, schema_problem, until_schema_is_there
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
@@ -47,6 +54,8 @@ _ROUTERS = (
     channels_router,
     members_router,
     users_router,
+    content_router,
+    uploads_router,
     auth_router,
     apps_router,
     discovery.router,
@@ -108,6 +117,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         version=VERSION,
         instruments=runtime_instruments,
         max_body_bytes=settings.max_body_bytes,
+        larger_bodies=body_limits(limits_of(settings)),
         lifespan=service.running,
     )
     for router in _ROUTERS:
@@ -163,6 +173,7 @@ class _Service:
             instruments=self._instruments,
             faults=faults,
         )
+        depot = Depot.open(settings, self._instruments)
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
         resources = Resources(
             settings=settings,
@@ -172,6 +183,7 @@ class _Service:
             tokens=TokenVerifier(self._pool, keyring),
             wake_relay=relay.wake,
             writer=writer,
+            depot=depot,
         )
         public.state.resources = resources
         if self.operations is not None:
@@ -181,7 +193,12 @@ class _Service:
         loops.start("relay-publish", relay.publish)
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
-        loops.start("maintenance", self._maintain)
+        lifetimes = Lifetimes(
+            pending=timedelta(hours=settings.upload_pending_hours),
+            unlinked=timedelta(days=settings.upload_unlinked_days),
+        )
+        cleaner = Cleaner(self._pool, depot.objects, lifetimes)
+        loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=cleaner))
         self._health.started = True
         try:
             yield
@@ -194,9 +211,6 @@ class _Service:
         await until_schema_is_there(self._pool, PACKAGE)
         async with reading(self._pool) as connection:
             return await store.read_epoch(connection)
-
-    async def _maintain(self, heartbeat: Heartbeat) -> None:
-        await maintenance.maintain(self._pool, heartbeat)
 
 
 async def _resign(relay: Relay) -> None:

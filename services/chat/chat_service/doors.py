@@ -14,7 +14,7 @@ from chat_service.resources import Resources
 from chatsdk_contracts.ids import AppId, UserId
 from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.errors import Unavailable
-from chatsdk_runtime.idempotency import Answer, idempotent_call, perform
+from chatsdk_runtime.idempotency import Answer, IdempotentCall, idempotent_call, perform
 from chatsdk_runtime.postgres import Transaction
 from chatsdk_runtime.web import traceparent
 
@@ -35,8 +35,14 @@ async def mutate(
     request: Request, principal_scope: str, effect: Callable[[Transaction], Awaitable[Answer]]
 ) -> Response:
     """Run one use case in one transaction, once per `Idempotency-Key`, and wake the relay for its events."""
+    return await mutate_once(request, await idempotent_call(request, principal_scope), effect)
+
+
+async def mutate_once(
+    request: Request, call: IdempotentCall | None, effect: Callable[[Transaction], Awaitable[Answer]]
+) -> Response:
+    """The same for a call whose body was read already."""
     resources = resources_of(request)
-    call = await idempotent_call(request, principal_scope)
     answer = await perform(resources.pool, resources.keyring, call, effect)
     resources.wake_relay()
     return answer

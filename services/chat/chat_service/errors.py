@@ -1,25 +1,31 @@
 """What the chat service refuses, beyond the runtime's errors; `chatsdk_runtime.web` renders all of them.
 
 ServiceError
+├── UploadMismatch          400  upload_metadata_mismatch
+├── FileTooLarge            413  file_too_large
+├── ContentMismatch         415  content_mismatch
 ├── Unauthorized            401  unauthorized
 ├── Forbidden               403  forbidden
 │   ├── NotAMember          403  not_a_member
 │   ├── RoleTooLow          403  role_too_low
 │   ├── MembershipFixed     403  membership_fixed
-│   └── ChannelFrozen       403  channel_frozen
+│   ├── ChannelFrozen       403  channel_frozen
+│   └── LinkInvalid         403  link_invalid
 ├── NotFound                404  not_found
 │   ├── AppNotFound         404  app_not_found
 │   ├── ApiKeyNotFound      404  api_key_not_found
 │   ├── UserNotFound        404  user_not_found
 │   ├── ChannelNotFound     404  channel_not_found
 │   ├── MemberNotFound      404  member_not_found
-│   └── MessageNotFound     404  message_not_found
+│   ├── MessageNotFound     404  message_not_found
+│   └── UploadNotFound      404  upload_not_found
 ├── Conflict                409  conflict
 │   ├── VersionConflict     409  conflict        (extra: current)
 │   └── LastOwner           409  last_owner
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
     ├── OutcomeUnknown      503  outcome_unknown
+    ├── StorageAway         503  storage_unavailable
     └── AdminClosed         503  admin_closed
 """
 
@@ -28,7 +34,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, Unavailable
+from chatsdk_runtime.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    ServiceError,
+    Unavailable,
+)
 
 # Types of channel that everybody in the app may see and join; the others are joined by being added.
 JOINABLE_TYPES = frozenset({"public", "team", "livestream"})
@@ -132,6 +146,59 @@ class MessageNotFound(NotFound):
         super().__init__("No such message in this channel.")
 
 
+class UploadNotFound(NotFound):
+    """No such file, or none that the caller may know of."""
+
+    code = "upload_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such upload.")
+
+
+class UploadMismatch(BadRequest):
+    """What arrived is not what was announced."""
+
+    code = "upload_metadata_mismatch"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="PUT the announced file to uploadUrl, then confirm again.")
+
+
+class FileTooLarge(PayloadTooLarge):
+    """More bytes than a file of this kind may have."""
+
+    code = "file_too_large"
+
+    def __init__(self, kind: str, limit: int) -> None:
+        super().__init__(
+            f"A file of the kind {kind!r} has at most {limit} bytes.", hint="Send a smaller file."
+        )
+
+
+class ContentMismatch(ServiceError):
+    """A file that is not of the type that it claims."""
+
+    status_code = 415
+    code = "content_mismatch"
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(
+            f"The content is not of the type {content_type!r}.",
+            hint="Declare the type that the file has.",
+        )
+
+
+class LinkInvalid(Forbidden):
+    """A signed address that was changed or is over."""
+
+    code = "link_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The link is not valid or has expired.", hint="Make a new one: POST /api/uploads/{id}/link."
+        )
+
+
 class VersionConflict(Conflict):
     """The caller's base version is not the present one; `current` is what stands there now."""
 
@@ -177,6 +244,19 @@ class OutcomeUnknown(Unavailable):
         super().__init__(
             "It is not known whether this took effect.",
             hint="Send the same request again with the same clientMsgId or Idempotency-Key.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class StorageAway(Unavailable):
+    """The object store does not answer as it should."""
+
+    code = "storage_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The store of uploaded files cannot be reached right now.",
+            hint="Send the same request again in a moment.",
             headers={"Retry-After": "1"},
         )
 

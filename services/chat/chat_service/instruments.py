@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chatsdk_runtime.instruments import BATCH_SIZES
 
+_FILE_BYTES = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
@@ -53,5 +54,17 @@ class ChatInstruments:
         self.broker_connected = Gauge(
             "chatsdk_relay_broker_connected",
             "1 while the relay has a connection to the broker.",
+            registry=registry,
+        )
+        self.uploads = Counter(
+            "chatsdk_uploads_total",
+            "Uploaded files by kind and by what became of them.",
+            ["content_kind", "result"],
+            registry=registry,
+        )
+        self.upload_size = Histogram(
+            "chatsdk_upload_size_bytes",
+            "Sizes of the files that were stored.",
+            buckets=_FILE_BYTES,
             registry=registry,
         )

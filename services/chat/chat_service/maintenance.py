@@ -1,4 +1,6 @@
-"""What has to be done now and then: partitions made ahead, old ones dropped, forgotten idempotency keys deleted."""
+"""What has to be done now and then: partitions made ahead, old ones dropped, forgotten idempotency keys and
+uploads deleted.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import structlog
 
 from chat_service.events import store
+from chat_service.uploads.cleanup import Cleaner
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days, retention_turn
@@ -21,7 +24,7 @@ _INTERVAL_S = 3_600.0
 _STEP_S = 10.0
 
 
-async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
+async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None = None) -> None:
     """Once at start, then every hour."""
     while True:
         today = datetime.now(UTC).date()
@@ -32,6 +35,8 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
+                    if uploads is not None:
+                        await uploads.clean(datetime.now(UTC), heartbeat.beat)
         for _ in range(int(_INTERVAL_S / _STEP_S)):
             heartbeat.beat()
             await asyncio.sleep(_STEP_S)

@@ -13,6 +13,7 @@ from chatsdk_runtime.postgres import Pool
 if TYPE_CHECKING:
     from chat_service.auth.verifier import TokenVerifier
     from chat_service.messages.writer import MessageWriter
+    from chat_service.uploads.depot import Depot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,4 @@ class Resources:
     tokens: TokenVerifier
     wake_relay: Callable[[], None]
     writer: MessageWriter
+    depot: Depot

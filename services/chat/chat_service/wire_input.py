@@ -71,6 +71,13 @@ def _check_user_id(value: UserId) -> UserId:
     return UserId(check_line(value))
 
 
+def _check_reference(value: str) -> str:
+    canonical = uuid_in_path(value)
+    if canonical is None:
+        _refuse("invalid_id", "is not an id (a UUID)")
+    return canonical
+
+
 def custom_checker(longest_bytes: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A check of a free-form object: its size as compact JSON, its depth, and every value in it."""
 
@@ -123,6 +130,8 @@ InputUserId = Annotated[
     UserId, Field(min_length=1, max_length=_LONGEST_USER_ID), AfterValidator(_check_user_id)
 ]
 CustomObject = Annotated[dict[str, Any], AfterValidator(custom_checker(CUSTOM_BYTES))]
+Reference = Annotated[str, Field(max_length=64), AfterValidator(_check_reference)]
+"""An id of ours, in its canonical form."""
 
 
 def user_id_in_path(text: str) -> UserId | None:

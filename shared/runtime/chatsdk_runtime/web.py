@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -63,6 +64,14 @@ class ErrorReply(BaseModel):
     error: ErrorObject
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The paths that match `path` whole take bodies of up to `max_bytes`, whatever the others take."""
+
+    path: re.Pattern[str]
+    max_bytes: int
+
+
 class RawJson(Response):
     """An answer whose JSON bytes exist already."""
 
@@ -80,6 +89,7 @@ def new_app(
     version: str,
     instruments: RuntimeInstruments,
     max_body_bytes: int,
+    larger_bodies: Sequence[BodyLimit] = (),
     lifespan: Lifespan[FastAPI] | None = None,
     documented: bool = True,
 ) -> FastAPI:
@@ -99,7 +109,9 @@ def new_app(
             HTTPException: _render_http_exception,
         },
     )
-    app.add_middleware(_Edge, instruments=instruments, max_body_bytes=max_body_bytes)
+    app.add_middleware(
+        _Edge, instruments=instruments, max_body_bytes=max_body_bytes, larger_bodies=tuple(larger_bodies)
+    )
     return app
 
 
@@ -209,10 +221,18 @@ class _Plain(ServiceError):
 class _Edge:
     """Outermost: request id, body limit, metrics, the canonical line, and what no handler foresaw."""
 
-    def __init__(self, app: ASGIApp, *, instruments: RuntimeInstruments, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        instruments: RuntimeInstruments,
+        max_body_bytes: int,
+        larger_bodies: Sequence[BodyLimit],
+    ) -> None:
         self._app = app
         self._instruments = instruments
         self._max_body_bytes = max_body_bytes
+        self._larger_bodies = larger_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -223,8 +243,8 @@ class _Edge:
         try:
             declared = exchange.declared_length
             if declared is not None and declared > self._max_body_bytes:
-                raise self._too_large()
-            await self._app(scope, self._limited(receive), exchange.send)
+                self._check(declared, scope["path"])
+            await self._app(scope, self._limited(receive, scope["path"]), exchange.send)
         except ServiceError as error:
             await exchange.answer(error, receive)
         except Exception as failure:  # noqa: BLE001 - the last door: everything is answered and logged here
@@ -251,7 +271,7 @@ class _Edge:
             raise failure
         await exchange.answer(ServiceError("Something went wrong on our side."), receive)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, path: str) -> Receive:
         taken = 0
 
         async def counted() -> Message:
@@ -260,16 +280,22 @@ class _Edge:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._max_body_bytes:
-                    raise _BodyTooLarge(self._too_large())
+                    try:
+                        self._check(taken, path)
+                    except PayloadTooLarge as refusal:
+                        raise _BodyTooLarge(refusal) from None
             return message
 
         return counted
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(
-            f"The body is larger than {self._max_body_bytes} bytes.",
-            hint="Send less, or upload files as attachments.",
-        )
+    def _check(self, size: int, path: str) -> None:
+        """Raises PayloadTooLarge. The paths are looked through only for what is too large for most of them."""
+        limits = [one.max_bytes for one in self._larger_bodies if one.path.fullmatch(path)]
+        limit = max(limits, default=self._max_body_bytes)
+        if size > limit:
+            raise PayloadTooLarge(
+                f"The body is larger than {limit} bytes.", hint="Send less, or upload files as attachments."
+            )
 
 
 class _Exchange:

@@ -15,8 +15,12 @@ from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import members_api
+from chat_service.instruments import ChatInstruments
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
+from chat_service.uploads import api as uploads_api
+from chat_service.uploads import content_api
+from chat_service.uploads.depot import Depot
 from chat_service.users import api as users_api
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
@@ -99,7 +103,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN) -> AsyncIterator[Chat]:
+async def running_doors(
+    database: str, *, admin_token: str | None = ADMIN_TOKEN, uploads_url: str = "memory:///"
+) -> AsyncIterator[Chat]:
     """The public routes of this part over the given database."""
     environment = {
         "given_database_url": database,
@@ -108,12 +114,14 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         "master_keys": MASTER_KEYS,
         "admin_token": admin_token,
         "environment": "development",
+        "uploads_url": uploads_url,
     }
     wakes: list[int] = []
     keyring = Keyring.parse(MASTER_KEYS)
     pool = await open_pool(database, application_name="tests", min_size=1, max_size=8)
+    settings = ChatSettings.model_validate(environment)
     resources = Resources(
-        settings=ChatSettings.model_validate(environment),
+        settings=settings,
         pool=pool,
         keyring=keyring,
         epoch=1,
@@ -121,12 +129,17 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         wake_relay=lambda: wakes.append(1),
         # No route of these sends a message.
         writer=cast("Any", None),
+        depot=Depot.open(settings, ChatInstruments(CollectorRegistry())),
     )
     app = new_app(
-        title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
+        title="chat",
+        version="0",
+        instruments=RuntimeInstruments(CollectorRegistry()),
+        max_body_bytes=262_144,
+        larger_bodies=uploads_api.body_limits(resources.depot.limits),
     )
     app.state.resources = resources
-    for door in (apps_api, auth_api, users_api, channels_api, members_api):
+    for door in (apps_api, auth_api, users_api, channels_api, members_api, content_api, uploads_api):
         app.include_router(door.router)
     transport = httpx2.ASGITransport(app=app)
     try:

@@ -12,6 +12,7 @@ import orjson
 from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
+from chat_service.uploads import store as uploads
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -80,6 +81,18 @@ async def write_sends(
         *_message_columns(accepted, events),
         *log.columns(events),
     )
+    links = _links(accepted)
+    if links:
+        await uploads.link(tx, links)
+
+
+def _links(accepted: Sequence[Accepted]) -> list[uploads.Link]:
+    return [
+        uploads.Link(one.upload_id, message.id, message.channel_id)
+        for message in (sent.message for sent in accepted)
+        for one in message.attachments
+        if one.upload_id is not None
+    ]
 
 
 def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]) -> tuple[list[object], ...]:
