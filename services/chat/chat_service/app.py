@@ -173,7 +173,7 @@ class _Service:
             instruments=self._instruments,
             faults=faults,
         )
-        depot = Depot.open(settings, self._instruments)
+        depot = Depot.open(settings, self._instruments.files)
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
         resources = Resources(
             settings=settings,
@@ -193,18 +193,20 @@ class _Service:
         loops.start("relay-publish", relay.publish)
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
-        lifetimes = Lifetimes(
-            pending=timedelta(hours=settings.upload_pending_hours),
-            unlinked=timedelta(days=settings.upload_unlinked_days),
-        )
-        cleaner = Cleaner(self._pool, depot.objects, lifetimes)
-        loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=cleaner))
+        loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
         self._health.started = True
         try:
             yield
         finally:
             await loops.stop()
             await _resign(relay)
+
+    def _cleaner(self, depot: Depot) -> Cleaner:
+        lifetimes = Lifetimes(
+            pending=timedelta(hours=self._settings.upload_pending_hours),
+            unlinked=timedelta(days=self._settings.upload_unlinked_days),
+        )
+        return Cleaner(self._pool, depot.objects, lifetimes)
 
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""

@@ -56,13 +56,20 @@ class ChatInstruments:
             "1 while the relay has a connection to the broker.",
             registry=registry,
         )
+        self.files = UploadInstruments(registry)
+
+
+class UploadInstruments:
+    """The series of uploaded files."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.uploads = Counter(
             "chatsdk_uploads_total",
             "Uploaded files by kind and by what became of them.",
             ["content_kind", "result"],
             registry=registry,
         )
-        self.upload_size = Histogram(
+        self.size = Histogram(
             "chatsdk_upload_size_bytes",
             "Sizes of the files that were stored.",
             buckets=_FILE_BYTES,

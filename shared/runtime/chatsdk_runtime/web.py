@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from chatsdk_runtime.errors import FieldProblem, PayloadTooLarge, ServiceError, Unavailable
+from chatsdk_runtime.errors import BadRequest, FieldProblem, PayloadTooLarge, ServiceError, Unavailable
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
@@ -124,6 +125,19 @@ def traceparent(request: Request) -> str | None:
     """The caller's W3C trace context, if it sent a well-formed one."""
     value = request.headers.get("traceparent")
     return value if value is not None and _TRACEPARENT.match(value) else None
+
+
+async def streamed_body(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives, for what is too large to be held.
+
+    Raises:
+        BadRequest: it ended before it was whole.
+    """
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise BadRequest("The body ended early.") from None
 
 
 def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:

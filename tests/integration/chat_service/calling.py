@@ -15,7 +15,7 @@ from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import members_api
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import UploadInstruments
 from chat_service.resources import Resources
 from chat_service.settings import ChatSettings
 from chat_service.uploads import api as uploads_api
@@ -129,7 +129,7 @@ async def running_doors(
         wake_relay=lambda: wakes.append(1),
         # No route of these sends a message.
         writer=cast("Any", None),
-        depot=Depot.open(settings, ChatInstruments(CollectorRegistry())),
+        depot=Depot.open(settings, UploadInstruments(CollectorRegistry())),
     )
     app = new_app(
         title="chat",

@@ -1,17 +1,16 @@
-"""Uploads through their doors: in a form, presigned, read whole and in parts, listed, deleted, nobody else's."""
+"""Files come in through their doors: in a form, or announced, written and confirmed."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
+import orjson
 import pytest
 
-from chat_service.doors import utc_now
 from chat_service.uploads.signing import signed_query
 from chatsdk_contracts.catalogue import parse_event
 from chatsdk_contracts.ids import UploadId, new_id
-from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code, problems
+from tests.integration.chat_service.calling import Chat, Tenant, error_code, problems
 from tests.integration.chat_service.uploading import (
     EXE,
     PDF,
@@ -20,22 +19,13 @@ from tests.integration.chat_service.uploading import (
     credential,
     paths,
     presigned,
+    read,
     upload,
     uploaded,
     written,
 )
 
 HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
-
-
-async def read(
-    who: Caller | Tenant, upload_id: str, part: str = "content", **headers: str
-) -> httpx2.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await who.chat.client.get(f"/api/uploads/{upload_id}/{part}", headers={**credential(who), **named})
-
-
-# ----------------------------------------------------------------------------------------------- in a form
 
 
 async def test_a_file_in_a_form_is_stored_told_and_read_back(tenant: Tenant) -> None:
@@ -59,8 +49,6 @@ async def test_a_file_in_a_form_is_stored_told_and_read_back(tenant: Tenant) -> 
 
 
 def content_of(event: dict[str, Any]) -> bytes:
-    import orjson
-
     return orjson.dumps(event)
 
 
@@ -227,12 +215,7 @@ async def test_a_channel_may_be_named_before_and_behind_the_file(tenant: Tenant)
         (b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc', "multipart/form-data; boundary=b", 400),
         (b'--b\r\nContent-Disposition: form-data; name="other"; filename="a"\r\n\r\nabc\r\n--b--\r\n', "multipart/form-data; boundary=b", 422),
         (b"", "multipart/form-data", 415),
-        (
-            b'--b\r\nContent-Disposition: form-data; name="colour"\r\n\r\nred\r\n'
-            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc\r\n--b--\r\n',
-            "multipart/form-data; boundary=b",
-            422,
-        ),
+        (b'--b\r\nContent-Disposition: form-data; name="colour"\r\n\r\nred\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc\r\n--b--\r\n', "multipart/form-data; boundary=b", 422),
     ],
 )  # fmt: skip
 async def test_a_form_that_is_none_is_refused(
@@ -258,9 +241,6 @@ async def test_a_server_names_whose_file_it_is(tenant: Tenant) -> None:
     assert problems(nobody) == {"userId": "missing"}
     assert problems(unknown) == {"userId": "unknown_user"}
     assert as_other.status_code == 403
-
-
-# ----------------------------------------------------------------------------------------------- presigned
 
 
 async def test_a_presigned_file_is_written_confirmed_once_and_told_once(chat: Chat, tenant: Tenant) -> None:
@@ -336,10 +316,10 @@ async def test_an_address_takes_no_more_than_was_announced_and_nothing_when_it_w
     ]
     refusals = [await chat.client.put(one, content=PDF) for one in changed]
     past = signed_query(
-        chat.resources.keyring, "write", UploadId(made["id"]), utc_now() - timedelta(seconds=1)
+        chat.resources.keyring, "write", UploadId(made["id"]), datetime.now(UTC) - timedelta(seconds=1)
     )
     reader = signed_query(
-        chat.resources.keyring, "read", UploadId(made["id"]), utc_now() + timedelta(hours=1)
+        chat.resources.keyring, "read", UploadId(made["id"]), datetime.now(UTC) + timedelta(hours=1)
     )
     refusals += [
         await chat.client.put(f"{url.split('?')[0]}?{query}", content=PDF) for query in (past, reader)
@@ -383,204 +363,13 @@ async def test_an_announcement_names_what_is_wrong_with_it(
     assert list(problems(response)) == [path]
 
 
-# ----------------------------------------------------------------------------------------------- reading
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "part"),
-    [
-        ("bytes=0-3", 206, (0, 4)),
-        ("bytes=5-", 206, (5, 209)),
-        ("bytes=-4", 206, (205, 209)),
-        ("bytes=0-99999", 206, (0, 209)),
-        ("bytes=0-1,4-5", 200, (0, 209)),
-        ("lines=0-1", 200, (0, 209)),
-        ("bytes=209-", 416, (0, 0)),
-        ("bytes=-0", 416, (0, 0)),
-    ],
-)
-async def test_a_part_is_served_by_range(
-    tenant: Tenant, asked: str, status: int, part: tuple[int, int]
-) -> None:
-    ann = await tenant.user("ann")
-    made = await uploaded(ann, File(PDF))
-
-    response = await read(ann, made["id"], Range=asked)
-
-    assert (response.status_code, response.content) == (status, PDF[slice(*part)])
-    if status == 206:
-        assert response.headers["content-range"] == f"bytes {part[0]}-{part[1] - 1}/209"
-    if status == 416:
-        assert response.headers["content-range"] == "bytes */209"
-
-
-async def test_a_known_file_is_not_sent_again_and_a_head_is_the_answer_without_its_body(
-    tenant: Tenant,
-) -> None:
-    ann = await tenant.user("ann")
-    made = await uploaded(ann, File(PDF))
-    whole = await read(ann, made["id"])
-    tag = whole.headers["etag"]
-
-    known = await read(ann, made["id"], If_None_Match=f'"x", W/{tag}')
-    stale = await read(ann, made["id"], If_Range='"x"', Range="bytes=0-3")
-    same = await read(ann, made["id"], If_Range=tag, Range="bytes=0-3")
-    head = await ann.chat.client.head(made["url"], headers=credential(ann))
-
-    assert (known.status_code, known.content) == (304, b"")
-    assert (stale.status_code, same.status_code) == (200, 206)
-    assert (head.status_code, head.content) == (200, b"")
-    ours = {"content-length", "content-type", "etag", "content-disposition", "accept-ranges"}
-    assert {name: head.headers[name] for name in ours} == {name: whole.headers[name] for name in ours}
-
-
-async def test_an_empty_file_is_a_file(tenant: Tenant) -> None:
-    ann = await tenant.user("ann")
-    made = await uploaded(ann, File(b"", "empty.txt", "text/plain"))
-
-    response = await read(ann, made["id"])
-
-    assert (made["size"], response.status_code, response.content) == (0, 200, b"")
-
-
-async def test_who_may_read_a_file(tenant: Tenant) -> None:
-    ann, bob, eve = await tenant.users("ann", "bob", "eve")
-    channel = await ann.channel(type="group", name="room", memberIds=["bob"])
-    alone = await uploaded(ann, File(PDF))
-    shared = await uploaded(ann, File(PDF, fields={"channelId": channel["id"]}))
-
-    async def readers(made: dict[str, Any]) -> list[int]:
-        return [(await read(who, made["id"])).status_code for who in (ann, bob, eve, tenant)]
-
-    assert await readers(alone) == [200, 404, 404, 200]
-    assert await readers(shared) == [200, 200, 404, 200]
-    await ann.call("DELETE", f"/api/channels/{channel['id']}/members/bob")
-    assert await readers(shared) == [200, 404, 404, 200]
-
-
-async def test_a_link_needs_no_header_and_opens_one_file_for_a_while(chat: Chat, tenant: Tenant) -> None:
-    ann, eve = await tenant.users("ann", "eve")
-    made, other = await uploaded(ann, File(a_picture(), "p.png", "image/png")), await uploaded(ann, File(PDF))
-
-    link = (await ann.call("POST", f"/api/uploads/{made['id']}/link", {"expiresInS": 60})).json()
-    opened = await chat.client.get(link["url"])
-    small = await chat.client.get(link["thumbnailUrl"])
-    elsewhere = await chat.client.get(link["url"].replace(made["id"], other["id"]))
-    past = signed_query(
-        chat.resources.keyring, "read", UploadId(made["id"]), utc_now() - timedelta(seconds=1)
-    )
-    over = await chat.client.get(f"{made['url']}?{past}")
-
-    assert (opened.status_code, small.status_code) == (200, 200)
-    assert (elsewhere.status_code, over.status_code) == (403, 403)
-    assert error_code(over) == "link_invalid"
-    assert (await eve.call("POST", f"/api/uploads/{made['id']}/link")).status_code == 404
-    assert (await ann.call("POST", f"/api/uploads/{made['id']}/link", {"expiresInS": 1})).status_code == 422
-    await ann.call("DELETE", f"/api/uploads/{made['id']}")
-    assert (await chat.client.get(link["url"])).status_code == 404
-
-
-async def test_a_channels_files_are_listed_newest_first_by_kind_and_page(tenant: Tenant) -> None:
-    ann, bob, eve = await tenant.users("ann", "bob", "eve")
-    channel = (await ann.channel(type="group", name="room", memberIds=["bob"]))["id"]
-    here = {"channelId": channel}
-    files = [(await uploaded(ann, File(PDF, fields=here)))["id"] for _ in range(3)]
-    image = (await uploaded(ann, File(a_picture(), "p.png", "image/png", here)))["id"]
-    await uploaded(ann, File(PDF))
-    await presigned(ann, PDF, channelId=channel)
-
-    async def listed(query: str = "") -> dict[str, Any]:
-        page: dict[str, Any] = (await bob.call("GET", f"/api/channels/{channel}/uploads{query}")).json()
-        return page
-
-    assert [one["id"] for one in (await listed())["uploads"]] == [image, *reversed(files)]
-    assert [one["id"] for one in (await listed("?type=image"))["uploads"]] == [image]
-    assert (await listed("?type=video"))["uploads"] == []
-    first = await listed("?type=file&limit=2")
-    rest = await listed(f"?type=file&limit=2&cursor={first['nextCursor']}")
-    assert [one["id"] for one in [*first["uploads"], *rest["uploads"]]] == [*reversed(files)]
-    assert (first["hasMore"], rest["hasMore"], rest["nextCursor"]) == (True, False, None)
-    assert (await eve.call("GET", f"/api/channels/{channel}/uploads")).status_code == 403
-    assert (await bob.call("GET", f"/api/channels/{channel}/uploads?cursor=x")).status_code == 400
-    assert (await bob.call("GET", f"/api/channels/{channel}/uploads?type=x")).status_code == 422
-
-
-# ----------------------------------------------------------------------------------------------- deleting
-
-
-async def test_who_may_delete_a_file(chat: Chat, tenant: Tenant) -> None:
-    ann, bob, mod, eve = await tenant.users("ann", "bob", "mod", "eve")
-    channel = (await mod.channel(type="group", name="room", memberIds=["ann", "bob"]))["id"]
-
-    async def delete(who: Caller | Tenant) -> tuple[int, str]:
-        made = await uploaded(ann, File(PDF, fields={"channelId": channel}))
-        call = who.server if isinstance(who, Tenant) else who.call
-        response = await call("DELETE", f"/api/uploads/{made['id']}")
-        if response.status_code == 200:
-            assert (await read(ann, made["id"])).status_code == 404
-            assert (await call("DELETE", f"/api/uploads/{made['id']}")).status_code == 404
-            assert not [path for path in await paths(chat) if made["id"] in path]
-            assert await chat.sql("select from upload where id = $1", made["id"]) == []
-            return 200, ""
-        return response.status_code, error_code(response)
-
-    assert await delete(ann) == (200, "")
-    assert await delete(mod) == (200, "")
-    assert await delete(tenant) == (200, "")
-    assert await delete(bob) == (403, "role_too_low")
-    assert await delete(eve) == (404, "upload_not_found")
-
-
-# ----------------------------------------------------------------------------------------------- nobody else's
-
-ROUTES = [
-    ("GET", "/api/uploads/{id}", None),
-    ("GET", "/api/uploads/{id}/content", None),
-    ("GET", "/api/uploads/{id}/thumbnail", None),
-    ("POST", "/api/uploads/{id}/link", {}),
-    ("POST", "/api/uploads/{id}/confirm", None),
-    ("DELETE", "/api/uploads/{id}", None),
-]
-
-
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-async def test_another_apps_file_does_not_exist(
-    chat: Chat, tenant: Tenant, method: str, path: str, body: object
-) -> None:
-    ann = await tenant.user("ann")
-    made = await uploaded(ann, File(a_picture(), "p.png", "image/png"))
-    theirs = await chat.new_tenant("theirs")
-    namesake = await theirs.user("ann")
-
-    for upload_id in (made["id"], new_id(), "nothing"):
-        for call in (theirs.server, namesake.call):
-            response = await call(method, path.format(id=upload_id), body)
-            assert (response.status_code, error_code(response)) == (404, "upload_not_found")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        *ROUTES,
-        ("POST", "/api/uploads/direct", b""),
-        ("POST", "/api/uploads/presigned", {"filename": "a", "contentType": "a/b", "size": 1}),
-        ("GET", "/api/channels/{id}/uploads", None),
-    ],
-)
-async def test_nobody_is_let_in_without_a_credential(
-    chat: Chat, method: str, path: str, body: object
-) -> None:
-    for headers in ({}, {"Authorization": "Bearer x"}, {"X-API-Key": "x"}):
-        response = await chat.call(method, path.format(id=new_id()), body, headers=headers)
-        assert response.status_code == 401, response.text
-
-
 async def test_files_are_counted_by_kind_and_outcome(chat: Chat, tenant: Tenant) -> None:
     ann = await tenant.user("ann")
     counted = chat.resources.depot.instruments.uploads
 
     def count(kind: str, result: str) -> float:
-        return counted.labels(kind, result)._value.get()
+        value: float = counted.labels(kind, result)._value.get()
+        return value
 
     before = [count("file", "stored"), count("image", "refused")]
     await uploaded(ann, File(PDF))

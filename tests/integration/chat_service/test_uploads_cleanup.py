@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from chat_service import maintenance
-from chat_service.doors import utc_now
 from chat_service.errors import StorageAway
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.objects import Objects
@@ -67,7 +66,7 @@ async def test_what_was_never_confirmed_goes_after_a_day_and_what_nobody_shows_a
     )
     shown = (await uploaded(ann, File(PDF)))["id"]
     await chat.sql("update upload set unlinked_since = null where id = $1", UUID(shown))
-    now = utc_now()
+    now = datetime.now(UTC)
 
     await clean(chat, now + timedelta(hours=23))
     young = await states(chat, pending, loose, shown)
@@ -86,7 +85,7 @@ async def test_what_was_never_confirmed_goes_after_a_day_and_what_nobody_shows_a
 async def test_an_interrupted_clean_up_is_finished_by_the_next(chat: Chat, tenant: Tenant) -> None:
     ann = await tenant.user("ann")
     ids = [(await uploaded(ann, File(a_picture(), "p.png", "image/png")))["id"] for _ in range(3)]
-    later = utc_now() + timedelta(days=8)
+    later = datetime.now(UTC) + timedelta(days=8)
 
     await clean(chat, later, Broken(chat.resources.depot.objects, 3))
     interrupted = await states(chat, *ids)
@@ -106,7 +105,7 @@ async def test_a_row_waits_until_its_address_can_no_longer_be_written_to(chat: C
     await ann.call("DELETE", f"/api/uploads/{upload_id}")
     waiting = await states(chat, upload_id)
     objects = chat.resources.depot.objects
-    await clean(chat, utc_now() + timedelta(hours=2), objects)
+    await clean(chat, datetime.now(UTC) + timedelta(hours=2), objects)
 
     assert (waiting, await states(chat, upload_id)) == (["removing"], ["gone"])
 
@@ -124,9 +123,9 @@ async def test_what_is_written_beside_a_complete_file_is_removed_when_the_addres
 
     # As the holder of an address of the store itself can.
     await chat.resources.depot.objects.put(f"{folder}/incoming", late())
-    await clean(chat, utc_now())
+    await clean(chat, datetime.now(UTC))
     open_still = [path for path in await paths(chat) if upload_id in path]
-    await clean(chat, utc_now() + timedelta(hours=2))
+    await clean(chat, datetime.now(UTC) + timedelta(hours=2))
 
     assert confirmed.status_code == 200
     assert len(open_still) == 2

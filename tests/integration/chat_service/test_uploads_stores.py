@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -34,6 +33,10 @@ async def broken(*chunks: bytes) -> AsyncIterator[bytes]:
     raise LookupError
 
 
+def names_below(directory: Path) -> list[str]:
+    return [one.name for one in directory.rglob("*")]
+
+
 def answers(port: int) -> bool:
     try:
         httpx2.get(f"http://127.0.0.1:{port}/moto-api/data.json")
@@ -47,6 +50,8 @@ async def s3() -> AsyncIterator[str]:
     """The URL of a bucket on a server of our own; the AWS variables lead there."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    silent = asyncio.subprocess.DEVNULL
+    server = await asyncio.create_subprocess_exec(*command, stdout=silent, stderr=silent)
     variables = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ALLOW_HTTP": "true",
@@ -54,10 +59,7 @@ async def s3() -> AsyncIterator[str]:
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_REGION": "us-east-1",
     }
-    with (
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server,
-        pytest.MonkeyPatch.context() as environment,
-    ):
+    with pytest.MonkeyPatch.context() as environment:
         for name, value in variables.items():
             environment.setenv(name, value)
         try:
@@ -70,6 +72,7 @@ async def s3() -> AsyncIterator[str]:
             yield "s3://files/some/prefix"
         finally:
             server.terminate()
+            await server.wait()
 
 
 @pytest.fixture(params=["local", "s3", "memory"])
@@ -128,7 +131,7 @@ async def test_no_path_leads_out_of_the_directory(tmp_path: Path, path: str) -> 
     with pytest.raises(ValueError, match="path"):
         await objects.put(path, stream(b"x"))
 
-    assert [one.name for one in tmp_path.rglob("*")] == ["root"]
+    assert names_below(tmp_path) == ["root"]
 
 
 async def test_an_absolute_path_lies_in_the_directory_and_a_link_leads_nowhere_new(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ async def test_a_file_appears_whole_and_leaves_no_empty_directories(tmp_path: Pa
     await objects.put(path, watched())
     assert (seen, (tmp_path / path).stat().st_size) == ([False] * 3, 18_000_000)
     await objects.remove_folder(PLACE)
-    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+    assert "content" not in names_below(tmp_path)
 
 
 async def test_a_store_that_is_away_is_an_outage() -> None:

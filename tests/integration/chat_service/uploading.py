@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import obstore
 from PIL import Image
 
 from tests.integration.chat_service.calling import Caller, Chat, Tenant
@@ -82,7 +83,12 @@ async def written(who: Caller, content: bytes, **fields: Any) -> str:
 
 async def paths(chat: Chat) -> list[str]:
     """What the object store holds, by path."""
-    import obstore
-
     store = chat.resources.depot.objects._store
     return sorted([one["path"] async for batch in obstore.list(store) for one in batch])
+
+
+async def read(
+    who: Caller | Tenant, upload_id: str, part: str = "content", **headers: str
+) -> httpx2.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await who.chat.client.get(f"/api/uploads/{upload_id}/{part}", headers={**credential(who), **named})

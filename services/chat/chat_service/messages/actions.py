@@ -18,7 +18,7 @@ from chat_service.messages.rules import Send
 from chat_service.messages.waiting import Sent
 from chat_service.resources import Resources
 from chat_service.uploads.attaching import names_uploads, with_uploads
-from chat_service.uploads.store import unlink
+from chat_service.uploads.link_store import unlink
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageDeleted, MessageUpdated, tombstone
 from chatsdk_contracts.wire import data_json

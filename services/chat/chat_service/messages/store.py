@@ -12,7 +12,7 @@ import orjson
 from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
-from chat_service.uploads import store as uploads
+from chat_service.uploads.link_store import Link, link
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -83,12 +83,12 @@ async def write_sends(
     )
     links = _links(accepted)
     if links:
-        await uploads.link(tx, links)
+        await link(tx, links)
 
 
-def _links(accepted: Sequence[Accepted]) -> list[uploads.Link]:
+def _links(accepted: Sequence[Accepted]) -> list[Link]:
     return [
-        uploads.Link(one.upload_id, message.id, message.channel_id)
+        Link(one.upload_id, message.id, message.channel_id)
         for message in (sent.message for sent in accepted)
         for one in message.attachments
         if one.upload_id is not None

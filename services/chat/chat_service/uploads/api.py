@@ -10,14 +10,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
-from starlette.requests import ClientDisconnect
 
 from chat_service.auth.credentials import CurrentCaller
 from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, mutate, mutate_once, resources_of, utc_now
 from chat_service.errors import LinkInvalid, UploadMismatch, UploadNotFound
 from chat_service.resources import Resources
-from chat_service.uploads import actions, store
+from chat_service.uploads import actions, arrival, store
 from chat_service.uploads.actions import Draft
 from chat_service.uploads.form import FileForm
 from chat_service.uploads.intake import at_most
@@ -28,10 +27,10 @@ from chat_service.uploads.views import PresignedUpload
 from chat_service.wire_input import InputUserId, Line, Name, RequestModel, uuid_in_path
 from chatsdk_contracts.ids import ChannelId, UploadId, UserId
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import BadRequest, Forbidden, invalid_field
+from chatsdk_runtime.errors import Forbidden, invalid_field
 from chatsdk_runtime.idempotency import Answer, call_about
 from chatsdk_runtime.postgres import Transaction, reading, transaction
-from chatsdk_runtime.web import BodyLimit
+from chatsdk_runtime.web import BodyLimit, streamed_body
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 
@@ -94,7 +93,7 @@ async def upload_direct(request: Request, caller: CurrentCaller) -> Response:
     async with transaction(resources.pool) as tx:
         announced = await actions.announce(tx, _draft_of_form(caller, form, now), resources.depot)
     async with actions.discarded_if_refused(resources, announced.id, now):
-        arrived, digest = await actions.take_in(resources.depot, announced, form.chunks())
+        arrived, digest = await arrival.take_in(resources.depot, announced, form.chunks())
         # Fields may stand behind the file.
         whole = _draft_of_form(caller, form, now)
         answer = await _complete_direct(request, caller, arrived, whole, digest)
@@ -164,11 +163,8 @@ async def put_data(
         upload = await store.fetch_any(connection, wanted)
     if upload is None or upload.state != "pending":
         raise LinkInvalid
-    try:
-        chunks = at_most(request.stream(), upload.size, upload.kind)
-        await resources.depot.objects.put(incoming_path(upload.id), chunks)
-    except ClientDisconnect:
-        raise BadRequest("The body ended early.") from None
+    chunks = at_most(streamed_body(request), upload.size, upload.kind)
+    await resources.depot.objects.put(incoming_path(upload.id), chunks)
     return Response(status_code=204)
 
 
@@ -192,7 +188,7 @@ async def _arrived(resources: Resources, caller: Principal, upload_id: UploadId)
         upload = await actions.find_own(connection, caller, upload_id)
     if upload.state == "complete":
         return upload
-    arrived = await actions.check_arrived(resources.depot, upload)
+    arrived = await arrival.check_arrived(resources.depot, upload)
     if arrived is not None:
         return arrived
     # A confirmation at the same time may have taken it.

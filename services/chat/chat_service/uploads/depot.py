@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import UploadInstruments
 from chat_service.settings import ChatSettings
 from chat_service.uploads.images import Darkroom
 from chat_service.uploads.objects import Objects
@@ -19,10 +19,10 @@ class Depot:
     objects: Objects
     darkroom: Darkroom
     limits: Mapping[Kind, int]
-    instruments: ChatInstruments
+    instruments: UploadInstruments
 
     @classmethod
-    def open(cls, settings: ChatSettings, instruments: ChatInstruments) -> Depot:
+    def open(cls, settings: ChatSettings, instruments: UploadInstruments) -> Depot:
         """The depot that the settings describe.
 
         Raises:

@@ -14,9 +14,9 @@ from typing import Final
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
 
 from chatsdk_runtime.errors import BadRequest, ServiceError, invalid_field
+from chatsdk_runtime.web import streamed_body
 
 FILE_FIELD: Final = "file"
 _LONGEST_FIELD: Final = 4_096
@@ -58,7 +58,7 @@ class FileForm:
         self.fields: dict[str, str] = {}
         self.filename = ""
         self.content_type: str | None = None
-        self._body = request.stream()
+        self._body = streamed_body(request)
         self._part = _Part()
         self._file_found = False
         self._in_file = False
@@ -102,10 +102,7 @@ class FileForm:
 
     async def _read(self) -> bool:
         """Take one more piece of the body in; False at the end of it."""
-        try:
-            piece = await anext(self._body, None)
-        except ClientDisconnect:
-            raise BadRequest("The body ended before the form did.") from None
+        piece = await anext(self._body, None)
         try:
             if piece is None:
                 if not self._ended:

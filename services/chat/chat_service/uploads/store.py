@@ -1,4 +1,4 @@
-"""SQL of uploads and of the messages that show them."""
+"""SQL of uploads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from chat_service.uploads.rules import Kind
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UploadId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, UploadId, UserId
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
@@ -33,15 +33,6 @@ class StoredUpload:
     width: int | None = None
     height: int | None = None
     completed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A message that shows a file."""
-
-    upload_id: UploadId
-    message_id: MessageId
-    channel_id: ChannelId
 
 
 async def insert_pending(tx: Transaction, upload: StoredUpload) -> None:
@@ -157,30 +148,6 @@ async def hold(
     """Those of these that are complete and the owner's (None: anybody's); none of them is cleaned up for a while, so that a send can show them."""
     rows = await tx.fetch(_HOLD, UUID(app_id), [UUID(one) for one in ids], owner)
     return [_upload(row) for row in rows]
-
-
-async def link(tx: Transaction, links: Sequence[Link]) -> None:
-    """Note which messages show which files, in the transaction of the messages."""
-    ids = sorted({UUID(one.upload_id) for one in links})
-    # In one order: two writers that show the same files must not wait for each other.
-    await tx.execute(_LOCK, ids)
-    await tx.execute(
-        _LINK,
-        [UUID(one.message_id) for one in links],
-        [UUID(one.upload_id) for one in links],
-        [UUID(one.channel_id) for one in links],
-        ids,
-    )
-
-
-async def unlink(tx: Transaction, message_id: MessageId, now: datetime) -> None:
-    """The message shows nothing any more; what no other shows is removed after its time."""
-    ids = sorted(row["upload_id"] for row in await tx.fetch(_LINKS_OF, UUID(message_id)))
-    if not ids:
-        return
-    await tx.execute(_LOCK, ids)
-    await tx.execute(_UNLINK, UUID(message_id))
-    await tx.execute(_NOTE_UNLINKED, ids, now)
 
 
 def _upload(row: Row) -> StoredUpload:
@@ -331,30 +298,4 @@ update upload
 set unlinked_since = case when unlinked_since is null then null else now() end
 where id in (select id from wanted)
 returning {_COLUMNS}
-"""
-
-_LOCK = "select id from upload where id = any($1::uuid[]) order by id for no key update"
-
-_LINK = """
-with shown as (
-  update upload
-  set unlinked_since = null
-  where id = any($4::uuid[]) and state = 'complete'
-  returning id, kind
-)
-insert into upload_link (message_id, upload_id, channel_id, kind)
-select new.message_id, new.upload_id, new.channel_id, shown.kind
-from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as new (message_id, upload_id, channel_id)
-join shown on shown.id = new.upload_id
-on conflict (message_id, upload_id) do nothing
-"""
-
-_LINKS_OF = "select upload_id from upload_link where message_id = $1"
-
-_UNLINK = "delete from upload_link where message_id = $1"
-
-_NOTE_UNLINKED = """
-update upload
-set unlinked_since = $2
-where id = any($1::uuid[]) and not exists (select from upload_link where upload_id = upload.id)
 """
