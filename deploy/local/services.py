@@ -118,7 +118,9 @@ def programs_for(
         Program(
             name=name,
             command=[python, "-m", MODULES[service], "serve"],
-            environment=inherited | settings_for(chosen, backing, secrets, service),
+            environment=inherited
+            | settings_for(chosen, backing, secrets, service)
+            | _directories(layout, service),
             directory=str(layout.root),
             ready_url=f"{urls[f'{name}-ops']}/ready",
         )
@@ -135,6 +137,10 @@ def programs_for(
         )
     )
     return programs
+
+
+def _directories(layout: Layout, service: str) -> dict[str, str]:
+    return {"CHAT_UPLOADS_DIRECTORY": str(layout.state / "uploads")} if service == "chat" else {}
 
 
 def inherited_environment(layout: Layout) -> dict[str, str]:

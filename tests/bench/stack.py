@@ -162,7 +162,11 @@ class Stack:
             name: value for name, value in os.environ.items() if not name.startswith(("CHAT", "LOG_"))
         }
         chosen = settings_for(self._ports, self._backing, self.instance.credentials, service)
-        return without_proxy(inherited) | chosen | {"CHATSDK_ENV": "production"}
+        return (
+            without_proxy(inherited)
+            | chosen
+            | {"CHATSDK_ENV": "production", "CHAT_UPLOADS_URL": "memory:///"}
+        )
 
     def port(self, name: str) -> int:
         """The port of a service's URL, by name in `urls`."""

@@ -163,6 +163,24 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("POST", "/api/workspaces/invites/{token}/accept"): Door(
         "user", "chat:write", "who holds the token", foreign=404
     ),
+    # Files: the address that takes one, and a link to read one, are credentials themselves.
+    ("POST", "/api/uploads/direct"): Door("either", "upload:write", "one's own files"),
+    ("POST", "/api/uploads/presigned"): Door(
+        "either",
+        "upload:write",
+        "one's own files",
+        {"filename": "x.png", "contentType": "image/png", "size": 1},
+    ),
+    ("PUT", "/api/uploads/{upload_id}/data"): Door("anybody", None, "who holds the signed address"),
+    ("POST", "/api/uploads/{upload_id}/confirm"): Door("either", "upload:write", MINE, foreign=404),
+    ("DELETE", "/api/uploads/{upload_id}"): Door(
+        "either", "upload:write", "one's own, or by role", foreign=404
+    ),
+    ("GET", "/api/uploads/{upload_id}"): Door("either", "chat:read", "who sees its messages", foreign=404),
+    ("GET", "/api/uploads/{upload_id}/content"): Door("anybody", None, "who holds a link, or may read it"),
+    ("GET", "/api/uploads/{upload_id}/thumbnail"): Door("anybody", None, "who holds a link, or may read it"),
+    ("POST", "/api/uploads/{upload_id}/link"): Door("either", "chat:read", "who may read it", foreign=404),
+    ("GET", "/api/channels/{channel_id}/uploads"): Door("either", "chat:read", OTHERS, foreign=404),
     # More of channels.
     ("GET", "/api/channels/discover"): Door("either", "chat:read", "what anybody may join"),
     ("POST", "/api/channels/dm/ensure"): Door(

@@ -99,6 +99,12 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
         )
         [invite] = invited.json()["invites"]
         ids |= {"invite": invite["id"], "token": invite["token"]}
+        announced = await other.server(
+            "POST",
+            "/api/uploads/presigned",
+            {"userId": "far", "filename": "x.png", "contentType": "image/png", "size": 1},
+        )
+        ids["upload"] = announced.json()["id"]
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
         yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -31,13 +32,16 @@ from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
 from chat_service.settings import ChatSettings
+from chat_service.uploads.api import body_limits
+from chat_service.uploads.cleanup import Cleaner, Lifetimes
+from chat_service.uploads.depot import Depot, limits_of
 from chatsdk_contracts.control import ControlEvent
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
-from chatsdk_runtime.loops import BackgroundLoops, Heartbeat
+from chatsdk_runtime.loops import BackgroundLoops
 from chatsdk_runtime.migrations import migrate, schema_problem, until_schema_is_there
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
@@ -105,6 +109,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         version=VERSION,
         instruments=runtime_instruments,
         max_body_bytes=settings.max_body_bytes,
+        larger_bodies=body_limits(limits_of(settings)),
         lifespan=service.running,
     )
     for router in ROUTERS:
@@ -160,6 +165,7 @@ class _Service:
             instruments=self._instruments,
             faults=faults,
         )
+        depot = Depot.open(settings, self._instruments.files)
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
@@ -172,12 +178,13 @@ class _Service:
             control=control,
             wake_relay=relay.wake,
             writer=writer,
+            depot=depot,
         )
         public.state.resources = resources
         public.state.realtime = realtime = self._start_realtime(keyring)
         if self.operations is not None:
             self.operations.state.resources = resources
-        self._start_loops(relay, writer, epoch)
+        self._start_loops(relay, writer, depot, epoch)
         self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
         self._health.started = True
         try:
@@ -186,7 +193,7 @@ class _Service:
             await loops.stop()
             await _resign(relay)
 
-    def _start_loops(self, relay: Relay, writer: MessageWriter, epoch: int) -> None:
+    def _start_loops(self, relay: Relay, writer: MessageWriter, depot: Depot, epoch: int) -> None:
         """What works on the log and the database beside the calls."""
         loops = self._health.loops
         loops.start("relay-lead", relay.lead)
@@ -195,7 +202,7 @@ class _Service:
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
-        loops.start("maintenance", self._maintain)
+        loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 
     def _start_realtime(self, keyring: Keyring) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
@@ -240,14 +247,18 @@ class _Service:
         loops.start("control-listen", control.listener(hear, doubt).run)
         loops.start("key-uses", partial(maintenance.write_key_uses, self._pool, tokens))
 
+    def _cleaner(self, depot: Depot) -> Cleaner:
+        lifetimes = Lifetimes(
+            pending=timedelta(hours=self._settings.upload_pending_hours),
+            unlinked=timedelta(days=self._settings.upload_unlinked_days),
+        )
+        return Cleaner(self._pool, depot.objects, lifetimes)
+
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""
         await until_schema_is_there(self._pool, PACKAGE)
         async with reading(self._pool) as connection:
             return await store.read_epoch(connection)
-
-    async def _maintain(self, heartbeat: Heartbeat) -> None:
-        await maintenance.maintain(self._pool, heartbeat)
 
 
 async def _resign(relay: Relay) -> None:

@@ -17,7 +17,7 @@ from chat_service.wire_input import channel_id_in_path, uuid_in_path
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.errors import Unavailable, invalid_field
-from chatsdk_runtime.idempotency import Answer, Reread, idempotent_call, perform
+from chatsdk_runtime.idempotency import Answer, IdempotentCall, Reread, idempotent_call, perform
 from chatsdk_runtime.postgres import Transaction
 from chatsdk_runtime.web import traceparent
 
@@ -44,8 +44,17 @@ async def mutate(
 
     With `reread` a repeat shows what it reads, and no copy of the first answer is kept.
     """
+    return await mutate_once(request, await idempotent_call(request, principal_scope), effect, reread)
+
+
+async def mutate_once(
+    request: Request,
+    call: IdempotentCall | None,
+    effect: Callable[[Transaction], Awaitable[Answer]],
+    reread: Reread | None = None,
+) -> Response:
+    """The same for a call whose body was read already."""
     resources = resources_of(request)
-    call = await idempotent_call(request, principal_scope)
     answer = await perform(resources.pool, resources.keyring, call, effect, reread)
     resources.wake_relay()
     return answer

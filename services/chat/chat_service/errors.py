@@ -35,6 +35,7 @@ ServiceError
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
     ├── OutcomeUnknown      503  outcome_unknown
+    ├── StorageAway         503  storage_unavailable
     └── AdminClosed         503  admin_closed
 """
 
@@ -43,7 +44,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
+from chatsdk_runtime.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 
 # Types of channel that everybody in the app may see and join; the others are joined by being added.
 JOINABLE_TYPES = frozenset({"public", "team", "livestream"})
@@ -341,6 +348,19 @@ class OutcomeUnknown(Unavailable):
         super().__init__(
             "It is not known whether this took effect.",
             hint="Send the same request again with the same clientMsgId or Idempotency-Key.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class StorageAway(Unavailable):
+    """The object store does not answer as it should."""
+
+    code = "storage_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The store of uploaded files cannot be reached right now.",
+            hint="Send the same request again in a moment.",
             headers={"Retry-After": "1"},
         )
 

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chatsdk_runtime.instruments import BATCH_SIZES
 
+_FILE_BYTES = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
@@ -62,6 +63,7 @@ class ChatInstruments:
             registry=registry,
         )
         self.realtime = RealtimeInstruments(registry)
+        self.files = UploadInstruments(registry)
 
 
 class RealtimeInstruments:
@@ -90,5 +92,23 @@ class RealtimeInstruments:
             "chatsdk_websocket_closes_total",
             "Sockets that ended, by close code.",
             ["code"],
+            registry=registry,
+        )
+
+
+class UploadInstruments:
+    """The series of uploaded files."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.uploads = Counter(
+            "chatsdk_uploads_total",
+            "Uploaded files by kind and by what became of them.",
+            ["content_kind", "result"],
+            registry=registry,
+        )
+        self.size = Histogram(
+            "chatsdk_upload_size_bytes",
+            "Sizes of the files that were stored.",
+            buckets=_FILE_BYTES,
             registry=registry,
         )

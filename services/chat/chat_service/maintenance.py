@@ -13,6 +13,7 @@ from chat_service.events import store
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.messages.detail_store import forget_expired_content
 from chat_service.sync.op_store import forget_results
+from chat_service.uploads.cleanup import Cleaner
 from chatsdk_runtime.idempotency import forget_expired
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.partitions import drop_partition, ensure_partitions, partition_days, retention_turn
@@ -26,7 +27,7 @@ _INTERVAL_S = 3_600.0
 _STEP_S = 10.0
 
 
-async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
+async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None = None) -> None:
     """Once at start, then every hour."""
     while True:
         today = datetime.now(UTC).date()
@@ -41,6 +42,8 @@ async def maintain(pool: Pool, heartbeat: Heartbeat) -> None:
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
+                    if uploads is not None:
+                        await uploads.clean(datetime.now(UTC), heartbeat.beat)
         for _ in range(int(_INTERVAL_S / _STEP_S)):
             heartbeat.beat()
             await asyncio.sleep(_STEP_S)

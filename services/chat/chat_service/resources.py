@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chat_service.auth.verifier import TokenVerifier
     from chat_service.events.control import ControlChannel
     from chat_service.messages.writer import MessageWriter
+    from chat_service.uploads.depot import Depot
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,4 @@ class Resources:
     control: ControlChannel
     wake_relay: Callable[[], None]
     writer: MessageWriter
+    depot: Depot

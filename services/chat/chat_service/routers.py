@@ -18,6 +18,8 @@ from chat_service.reactions.api import router as reactions_router
 from chat_service.realtime.api import router as realtime_router
 from chat_service.saved.api import router as saved_router
 from chat_service.sync.api import router as sync_router
+from chat_service.uploads.api import router as uploads_router
+from chat_service.uploads.content_api import router as content_router
 from chat_service.users.api import router as users_router
 from chat_service.users.own_api import router as own_user_router
 from chat_service.workspaces.api import router as workspaces_router
@@ -44,6 +46,8 @@ ROUTERS = (
     # Before the users: it knows `me` and `block`, where those take any id.
     own_user_router,
     users_router,
+    content_router,
+    uploads_router,
     auth_router,
     own_app_router,
     apps_router,

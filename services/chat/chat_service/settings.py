@@ -115,6 +115,57 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_UNDELETE_DAYS",
         description="Days for which a deleted message is kept, sealed, to be restored; 0 keeps nothing.",
     )
+    uploads_url: str | None = Field(
+        None,
+        pattern=r"^(s3://[^/]+(/.*)?|file:///.*|memory:.*)$",
+        validation_alias="CHAT_UPLOADS_URL",
+        description="Where uploaded files are kept: `s3://bucket[/prefix]` with the usual AWS variables "
+        "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL), `file:///directory` or "
+        "`memory:///`; unset: CHAT_UPLOADS_DIRECTORY.",
+    )
+    uploads_directory: str = Field(
+        "/var/lib/chatsdk/uploads",
+        min_length=1,
+        validation_alias="CHAT_UPLOADS_DIRECTORY",
+        description="Local directory of uploaded files; several replicas need a common one, or an S3 store.",
+    )
+    upload_image_bytes: int = Field(
+        10 * 1024 * 1024,
+        ge=1,
+        validation_alias="CHAT_UPLOAD_IMAGE_BYTES",
+        description="Largest image taken, in bytes.",
+    )
+    upload_video_bytes: int = Field(
+        100 * 1024 * 1024,
+        ge=1,
+        validation_alias="CHAT_UPLOAD_VIDEO_BYTES",
+        description="Largest video taken, in bytes.",
+    )
+    upload_file_bytes: int = Field(
+        50 * 1024 * 1024,
+        ge=1,
+        validation_alias="CHAT_UPLOAD_FILE_BYTES",
+        description="Largest file of any other kind taken, in bytes.",
+    )
+    upload_url_lifetime_s: int = Field(
+        3_600,
+        ge=60,
+        le=86_400,
+        validation_alias="CHAT_UPLOAD_URL_LIFETIME_S",
+        description="Seconds for which the address of a presigned upload takes the file.",
+    )
+    upload_pending_hours: float = Field(
+        24.0,
+        gt=0,
+        validation_alias="CHAT_UPLOAD_PENDING_HOURS",
+        description="Hours after which an upload that was never confirmed is removed.",
+    )
+    upload_unlinked_days: float = Field(
+        7.0,
+        gt=0,
+        validation_alias="CHAT_UPLOAD_UNLINKED_DAYS",
+        description="Days after which a file that no message shows is removed.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

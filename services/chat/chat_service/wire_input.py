@@ -73,6 +73,13 @@ def _check_user_id(value: UserId) -> UserId:
     return UserId(check_line(value))
 
 
+def _check_reference(value: str) -> str:
+    canonical = uuid_in_path(value)
+    if canonical is None:
+        _refuse("invalid_id", "is not an id (a UUID)")
+    return canonical
+
+
 def custom_checker(longest_bytes: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A check of a free-form object: its size as compact JSON, its depth, and every value in it."""
 
@@ -138,6 +145,8 @@ HybridTime = Annotated[str, Field(pattern=r"^[0-9]{13}:[0-9a-f]{4}:[A-Za-z0-9._-
 """A hybrid logical clock: milliseconds since 1970, a counter of four hex digits, and who keeps the clock."""
 
 CustomObject = Annotated[dict[str, Any], AfterValidator(custom_checker(CUSTOM_BYTES))]
+Reference = Annotated[str, Field(max_length=64), AfterValidator(_check_reference)]
+"""An id of ours, in its canonical form."""
 
 
 def user_id_in_path(text: str) -> UserId | None:

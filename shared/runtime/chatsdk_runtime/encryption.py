@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM under a keyring with one writer and any number of readers.
+"""Secrets at rest: AES-256-GCM under a keyring with one writer and any number of readers; and signed addresses.
 
 Every ciphertext is bound to the place where it is stored: (table, column, row) is the associated data, so
 that a value copied into another row does not decrypt. Rotation: put a new key first, keep the old ones
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -35,6 +38,7 @@ class Keyring:
     """The process's keys, by id; the first one writes."""
 
     def __init__(self, keys: dict[str, bytes], writer: str) -> None:
+        self._keys = dict(keys)
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._writer = writer
 
@@ -86,6 +90,21 @@ class Keyring:
         except (InvalidTag, ValueError):  # ValueError: shorter than a nonce and a tag
             message = f"the value at {table}.{column} does not belong to row {row}"
             raise DecryptionError(message) from None
+
+    def sign(self, message: bytes, *, purpose: str) -> str:
+        """HMAC-SHA256 in hex, under a key that is made for this purpose from the one that writes."""
+        return _signature(self._keys[self._writer], message, purpose)
+
+    def is_signed(self, message: bytes, signature: str, *, purpose: str) -> bool:
+        """Whether `sign` made this for this message and purpose, with any key of the ring."""
+        given = signature.encode("utf-8", "surrogatepass")
+        expected = [_signature(key, message, purpose).encode() for key in self._keys.values()]
+        return any(hmac.compare_digest(one, given) for one in expected)
+
+
+def _signature(key: bytes, message: bytes, purpose: str) -> str:
+    derived = HKDF(SHA256(), length=_KEY_BYTES, salt=None, info=f"chatsdk/{purpose}".encode()).derive(key)
+    return hmac.digest(derived, message, "sha256").hex()
 
 
 def _place(table: str, column: str, row: str) -> bytes:

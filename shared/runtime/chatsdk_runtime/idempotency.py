@@ -53,18 +53,29 @@ async def idempotent_call(request: Request, scope: str) -> IdempotentCall | None
     Raises:
         InvalidInput: a key that is empty or too long.
     """
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    if "idempotency-key" not in request.headers:
         return None
-    if not key or len(key) > _LONGEST_KEY:
-        raise invalid_field("Idempotency-Key", "invalid_length", f"must have 1 to {_LONGEST_KEY} characters")
     body = await request.body()
     try:
         canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
     except orjson.JSONDecodeError:
         canonical = body
+    return call_about(request, scope, canonical)
+
+
+def call_about(request: Request, scope: str, content: bytes) -> IdempotentCall | None:
+    """The same for a body that was not kept: `content` stands for it, being equal when the bodies are.
+
+    Raises:
+        InvalidInput: a key that is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not key or len(key) > _LONGEST_KEY:
+        raise invalid_field("Idempotency-Key", "invalid_length", f"must have 1 to {_LONGEST_KEY} characters")
     asked = b"\0".join(
-        [request.method.encode(), request.url.path.encode(), request.url.query.encode(), canonical]
+        [request.method.encode(), request.url.path.encode(), request.url.query.encode(), content]
     )
     return IdempotentCall(scope, key, hashlib.sha256(asked).digest())
 

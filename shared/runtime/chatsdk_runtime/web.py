@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -17,9 +18,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from chatsdk_runtime.errors import FieldProblem, PayloadTooLarge, ServiceError, Unavailable
+from chatsdk_runtime.errors import BadRequest, FieldProblem, PayloadTooLarge, ServiceError, Unavailable
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
@@ -63,6 +65,14 @@ class ErrorReply(BaseModel):
     error: ErrorObject
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The paths that match `path` whole take bodies of up to `max_bytes`, whatever the others take."""
+
+    path: re.Pattern[str]
+    max_bytes: int
+
+
 class RawJson(Response):
     """An answer whose JSON bytes exist already."""
 
@@ -80,6 +90,7 @@ def new_app(
     version: str,
     instruments: RuntimeInstruments,
     max_body_bytes: int,
+    larger_bodies: Sequence[BodyLimit] = (),
     lifespan: Lifespan[FastAPI] | None = None,
     documented: bool = True,
 ) -> FastAPI:
@@ -99,7 +110,9 @@ def new_app(
             HTTPException: _render_http_exception,
         },
     )
-    app.add_middleware(_Edge, instruments=instruments, max_body_bytes=max_body_bytes)
+    app.add_middleware(
+        _Edge, instruments=instruments, max_body_bytes=max_body_bytes, larger_bodies=tuple(larger_bodies)
+    )
     return app
 
 
@@ -112,6 +125,19 @@ def traceparent(request: Request) -> str | None:
     """The caller's W3C trace context, if it sent a well-formed one."""
     value = request.headers.get("traceparent")
     return value if value is not None and _TRACEPARENT.match(value) else None
+
+
+async def streamed_body(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives, for what is too large to be held.
+
+    Raises:
+        BadRequest: it ended before it was whole.
+    """
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise BadRequest("The body ended early.") from None
 
 
 def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
@@ -215,10 +241,18 @@ class _Plain(ServiceError):
 class _Edge:
     """Outermost: request id, body limit, metrics, the canonical line, and what no handler foresaw."""
 
-    def __init__(self, app: ASGIApp, *, instruments: RuntimeInstruments, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        instruments: RuntimeInstruments,
+        max_body_bytes: int,
+        larger_bodies: Sequence[BodyLimit],
+    ) -> None:
         self._app = app
         self._instruments = instruments
         self._max_body_bytes = max_body_bytes
+        self._larger_bodies = larger_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -229,8 +263,8 @@ class _Edge:
         try:
             declared = exchange.declared_length
             if declared is not None and declared > self._max_body_bytes:
-                raise self._too_large()
-            await self._app(scope, self._limited(receive), exchange.send)
+                self._check(declared, scope["path"])
+            await self._app(scope, self._limited(receive, scope["path"]), exchange.send)
         except ServiceError as error:
             await exchange.answer(error, receive)
         except Exception as failure:  # noqa: BLE001 - the last door: everything is answered and logged here
@@ -257,7 +291,7 @@ class _Edge:
             raise failure
         await exchange.answer(ServiceError("Something went wrong on our side."), receive)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, path: str) -> Receive:
         taken = 0
 
         async def counted() -> Message:
@@ -266,16 +300,22 @@ class _Edge:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._max_body_bytes:
-                    raise _BodyTooLarge(self._too_large())
+                    try:
+                        self._check(taken, path)
+                    except PayloadTooLarge as refusal:
+                        raise _BodyTooLarge(refusal) from None
             return message
 
         return counted
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(
-            f"The body is larger than {self._max_body_bytes} bytes.",
-            hint="Send less, or upload files as attachments.",
-        )
+    def _check(self, size: int, path: str) -> None:
+        """Raises PayloadTooLarge. The paths are looked through only for what is too large for most of them."""
+        limits = [one.max_bytes for one in self._larger_bodies if one.path.fullmatch(path)]
+        limit = max(limits, default=self._max_body_bytes)
+        if size > limit:
+            raise PayloadTooLarge(
+                f"The body is larger than {limit} bytes.", hint="Send less, or upload files as attachments."
+            )
 
 
 class _Exchange:

@@ -12,9 +12,12 @@ from prometheus_client import CollectorRegistry
 
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.events.control import ControlChannel
+from chat_service.instruments import UploadInstruments
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
 from chat_service.settings import ChatSettings
+from chat_service.uploads.api import body_limits
+from chat_service.uploads.depot import Depot
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import open_pool
@@ -111,7 +114,11 @@ class Caller:
 
 @asynccontextmanager
 async def running_doors(
-    database: str, *, admin_token: str | None = ADMIN_TOKEN, control: ControlChannel | None = None
+    database: str,
+    *,
+    admin_token: str | None = ADMIN_TOKEN,
+    control: ControlChannel | None = None,
+    uploads_url: str = "memory:///",
 ) -> AsyncIterator[Chat]:
     """The public routes of this part over the given database."""
     environment = {
@@ -121,13 +128,15 @@ async def running_doors(
         "master_keys": MASTER_KEYS,
         "admin_token": admin_token,
         "environment": "development",
+        "uploads_url": uploads_url,
     }
     wakes: list[int] = []
     keyring = Keyring.parse(MASTER_KEYS)
     pool = await open_pool(database, application_name="tests", min_size=1, max_size=8)
+    settings = ChatSettings.model_validate(environment)
     async with running_writer(database) as writer:
         resources = Resources(
-            settings=ChatSettings.model_validate(environment),
+            settings=settings,
             pool=pool,
             keyring=keyring,
             epoch=1,
@@ -135,12 +144,14 @@ async def running_doors(
             control=control or ControlChannel("amqp://127.0.0.1:1", 1),
             wake_relay=lambda: wakes.append(1),
             writer=writer,
+            depot=Depot.open(settings, UploadInstruments(CollectorRegistry())),
         )
         app = new_app(
             title="chat",
             version="0",
             instruments=RuntimeInstruments(CollectorRegistry()),
             max_body_bytes=262_144,
+            larger_bodies=body_limits(resources.depot.limits),
         )
         app.state.resources = resources
         for router in ROUTERS:

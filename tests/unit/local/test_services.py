@@ -58,3 +58,12 @@ def test_the_demo_receiver_gets_no_secret_of_the_services(tmp_path: Path) -> Non
         "metrics",
         "demo-receiver",
     ]
+
+
+def test_only_chat_keeps_files_and_keeps_them_with_the_state_of_the_clone(tmp_path: Path) -> None:
+    layout = layout_of(tmp_path)
+
+    programs = programs_for(layout, PREFERRED_PORTS, BACKING, SECRETS)
+
+    kept = {program.name: program.environment.get("CHAT_UPLOADS_DIRECTORY") for program in programs}
+    assert {name: place for name, place in kept.items() if place} == {"chat": str(layout.state / "uploads")}

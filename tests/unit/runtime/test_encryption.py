@@ -69,3 +69,17 @@ def test_a_wrong_keyring_names_the_entry_and_shows_no_key(text: str, named: str)
     with pytest.raises(ValueError, match=named) as raised:
         Keyring.parse(text)
     assert OLD not in str(raised.value)
+
+
+def test_a_signature_holds_for_its_message_and_purpose_under_every_key_of_the_ring() -> None:
+    old, new = (
+        f"{name}:{base64.b64encode(bytes([number]) * 32).decode()}" for name, number in (("o", 1), ("n", 2))
+    )
+    signature = Keyring.parse(old).sign(b"message", purpose="p")
+
+    assert Keyring.parse(f"{new},{old}").is_signed(b"message", signature, purpose="p")
+    assert not Keyring.parse(new).is_signed(b"message", signature, purpose="p")
+    assert not Keyring.parse(old).is_signed(b"message", signature, purpose="q")
+    assert not Keyring.parse(old).is_signed(b"other", signature, purpose="p")
+    for forged in ("", "\ud800", signature.upper(), signature[:-1]):
+        assert not Keyring.parse(old).is_signed(b"message", forged, purpose="p")

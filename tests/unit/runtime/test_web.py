@@ -1,6 +1,7 @@
 """Every answer, also of what no handler foresaw, has the contract's shape."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chatsdk_runtime.errors import Conflict, FieldProblem, invalid_field
 from chatsdk_runtime.instruments import RuntimeInstruments
-from chatsdk_runtime.web import field_path, json_response, new_app, request_id, traceparent
+from chatsdk_runtime.web import BodyLimit, field_path, json_response, new_app, request_id, traceparent
 
 TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
@@ -24,7 +25,13 @@ class Item(BaseModel):
 
 
 def make_app(registry: CollectorRegistry) -> FastAPI:
-    app = new_app(title="t", version="1", instruments=RuntimeInstruments(registry), max_body_bytes=1_000)
+    app = new_app(
+        title="t",
+        version="1",
+        instruments=RuntimeInstruments(registry),
+        max_body_bytes=1_000,
+        larger_bodies=[BodyLimit(re.compile(r"/items/large-[^/]+"), 3_000)],
+    )
 
     @app.post("/items/{item_id}")
     async def create(item_id: str, item: Item, request: Request) -> Response:
@@ -118,6 +125,25 @@ def test_a_body_over_the_limit_is_413_declared_or_not(client: TestClient) -> Non
         error = error_of(response)
         assert error["code"] == "payload_too_large"
         assert "1000" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [
+        ("/items/large-1", 2_000, 200),
+        ("/items/large-1", 3_001, 413),
+        ("/items/small", 2_000, 413),
+    ],
+)
+def test_a_path_may_take_larger_bodies_than_the_others(
+    client: TestClient, path: str, size: int, status: int
+) -> None:
+    body = json.dumps({"name": ""}).encode()
+    big = body.replace(b'""', b'"' + b"x" * (size - len(body)) + b'"')
+    assert len(big) == size
+    for content in (big, iter([big[:900], big[900:]])):
+        response = client.post(path, content=content, headers={"content-type": "application/json"})
+        assert response.status_code == status
 
 
 def test_a_route_or_method_that_does_not_exist_has_the_shape_too(client: TestClient) -> None:

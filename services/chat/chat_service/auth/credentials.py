@@ -84,6 +84,7 @@ _FINDERS = {"server": _server, "user": _user, "either": _either}
 
 ChatReader = Annotated[Principal, requires("chat:read")]
 ChatWriter = Annotated[Principal, requires("chat:write")]
+UploadWriter = Annotated[Principal, requires("upload:write")]
 ReactionWriter = Annotated[Principal, requires("reaction:write")]
 ChannelMaker = Annotated[Principal, requires("channel:create")]
 ServerChannelMaker = Annotated[Principal, requires("channel:create", by="server")]

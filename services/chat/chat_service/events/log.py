@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chatsdk_contracts.envelope import Envelope, Event, encode_with_data, event_type, subject_of
-from chatsdk_contracts.ids import AppId, ChannelId, EventId, UserId, WorkspaceId, new_id
+from chatsdk_contracts.ids import AppId, ChannelId, EventId, UploadId, UserId, WorkspaceId, new_id
 from chatsdk_contracts.topology import copy_keys, lane_of
 from chatsdk_contracts.wire import WireModel, data_json
 from chatsdk_runtime.postgres import Transaction
@@ -74,6 +74,11 @@ def workspace_event(
 ) -> LoggedEvent:
     """An event in a workspace's order; `version` is the workspace's version that it makes."""
     return _event(event_class, cause, subject_of("workspaces", workspace_id), version, data, None, None)
+
+
+def upload_event(event_class: type[Event], cause: Cause, upload_id: UploadId, data: WireModel) -> LoggedEvent:
+    """An event about a file, to which one thing happens once: its version is 1."""
+    return _event(event_class, cause, subject_of("uploads", upload_id), 1, data, None, None)
 
 
 async def append(tx: Transaction, events: Sequence[LoggedEvent]) -> None:

@@ -16,11 +16,13 @@ from chat_service.events.log import Cause, append, channel_event
 from chat_service.messages import detail_store, rules, store, views
 from chat_service.messages.rules import Send
 from chat_service.messages.visible_store import fetch_readable, list_after, list_before
+from chat_service.messages.waiting import Sent
 from chat_service.resources import Resources
+from chat_service.uploads.attaching import names_uploads, with_uploads
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import Conflict, Forbidden
+from chatsdk_runtime.errors import Conflict, Forbidden, InvalidInput
 from chatsdk_runtime.idempotency import Answer, fetch_answer, store_answer
 from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
 
@@ -37,7 +39,7 @@ class SendAnswer:
 async def send(resources: Resources, wanted: Send) -> SendAnswer:
     """Store a message with its event; the repeat of a client id gets the stored message as it is now."""
     if wanted.idempotency is None:
-        sent = await resources.writer.write(wanted)
+        sent = await _write(resources, wanted)
         return SendAnswer(
             _with_duplicate(sent.data, duplicate=sent.duplicate), 200 if sent.duplicate else 201
         )
@@ -46,7 +48,7 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
         answer = await fetch_answer(connection, resources.keyring, call)
         if answer is not None:
             return await _replay(connection, answer)
-    sent = await resources.writer.write(wanted)
+    sent = await _write(resources, wanted)
     status_code = 200 if sent.duplicate and not wanted.client_msg_id.startswith("key-") else 201
     # By reference: a replay shows the message in its present state. The effect cannot be repeated between the
     # two commits, because the client id that belongs to the key finds the row.
@@ -62,6 +64,39 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
         status_code,
         replayed=sent.duplicate and status_code == 201,
     )
+
+
+async def _write(resources: Resources, wanted: Send) -> Sent:
+    """Hand a send to the writer. Files that it shows are looked up here, so that sends without any pay nothing."""
+    if not names_uploads(wanted.attachments):
+        return await resources.writer.write(wanted)
+    async with transaction(resources.pool) as tx:
+        described = await with_files(tx, wanted)
+    return await resources.writer.write(described)
+
+
+async def with_files(tx: Transaction, wanted: Send) -> Send:
+    """The send with what is known of the files that it shows.
+
+    Raises:
+        InvalidInput: one of them cannot be shown, and this send is no repeat.
+    """
+    if not names_uploads(wanted.attachments):
+        return wanted
+    try:
+        return await with_uploads(tx, wanted)
+    except InvalidInput:
+        # A repeat precedes every check: what the message shows may be gone since it was sent.
+        if not await _was_sent(tx, wanted):
+            raise
+        return wanted
+
+
+async def _was_sent(connection: Connection, wanted: Send) -> bool:
+    stored = await store.fetch_by_client_id(
+        connection, wanted.channel_id, wanted.user_id, wanted.client_msg_id
+    )
+    return stored is not None
 
 
 async def _replay(connection: Connection, answer: Answer) -> SendAnswer:

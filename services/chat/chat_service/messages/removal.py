@@ -10,6 +10,7 @@ from chat_service.events.log import append, channel_event
 from chat_service.messages import detail_store, rules, store
 from chat_service.messages.actions import Change, check_base, lock_message
 from chat_service.messages.shelf import Shelf
+from chat_service.uploads.link_store import link, links_of, unlink
 from chatsdk_contracts.ids import MessageId
 from chatsdk_contracts.messages import MessageDeleted, MessagePurged, MessageUndeleted, tombstone
 from chatsdk_contracts.wire import data_json
@@ -32,6 +33,7 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     await _redact_log(tx, change.message_id)
     await detail_store.forget_history(tx, change.message_id)
     await shelf.put(tx, message, change.cause.now)
+    await unlink(tx, message.id, change.cause.now)
     await store.write_tombstone(tx, gone)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])
@@ -65,6 +67,8 @@ async def undelete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     )
     event = channel_event(MessageUndeleted, change.cause, change.channel_id, restored.cv, restored)
     await detail_store.write_restored(tx, restored, event.id)
+    if links := links_of([restored]):
+        await link(tx, links)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [event])
     return Answer(data_json(restored))
@@ -82,6 +86,7 @@ async def purge(tx: Transaction, change: Change) -> Answer:
     gone = rules.purged(message, now=now, by=change.caller.user_id, cv=standing.cv + 1)
     await _redact_log(tx, message.id)
     await detail_store.wipe_details(tx, message.id, now)
+    await unlink(tx, message.id, now)
     await store.write_tombstone(tx, gone)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessagePurged, change.cause, change.channel_id, gone.cv, gone)])

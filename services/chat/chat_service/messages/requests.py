@@ -20,6 +20,7 @@ from chat_service.wire_input import (
     HybridTime,
     InputUserId,
     Line,
+    Reference,
     RequestModel,
     SafeText,
     uuid_in_path,
@@ -49,6 +50,7 @@ class AttachmentInput(RequestModel):
     waveform: Annotated[list[float], Field(max_length=512)] | None = None
     thumbnail_url: Annotated[Line, Field(max_length=2_048)] | None = None
     blurhash: Annotated[Line, Field(max_length=255)] | None = None
+    upload_id: Reference | None = None
     custom: CustomObject = Field(default_factory=dict)
 
 

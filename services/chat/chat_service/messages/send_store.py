@@ -12,6 +12,7 @@ from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
 from chat_service.messages.store import COLUMNS, attachments_json, message_of
+from chat_service.uploads.link_store import link, links_of
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_runtime.postgres import Row, Transaction
@@ -90,6 +91,9 @@ async def write_sends(
         [UUID(channel_id) for channel_id, _ in slowed],
         [user_id for _, user_id in slowed],
     )
+    links = links_of(one.message for one in accepted)
+    if links:
+        await link(tx, links)
 
 
 def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]) -> tuple[list[object], ...]:

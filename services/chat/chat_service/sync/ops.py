@@ -153,6 +153,7 @@ async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
     # The batch passes over a channel that somebody holds; an operation waits for it.
     await lock_channel(tx, asked.lane.app_id, asked.lane.channel_id)
     wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
+    wanted = await messages.with_files(tx, wanted)
     written = await write_batch(tx, [wanted], now=asked.cause.now, epoch=asked.cause.epoch)
     [verdict] = written.verdicts
     if isinstance(verdict, ServiceError):
