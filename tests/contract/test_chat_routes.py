@@ -24,11 +24,25 @@ CHANNEL_ROUTES = [
     ("POST", "/api/channels/{channel}/members", {"userId": "eve"}),
     ("PATCH", "/api/channels/{channel}/members/ann", {"role": "member"}),
     ("DELETE", "/api/channels/{channel}/members/ann", None),
+    ("GET", "/api/channels/{channel}/search?q=x", None),
+    (
+        "POST",
+        "/api/channels/{channel}/messages/{channel}/polls",
+        {"question": "x", "options": [{"text": "a"}, {"text": "b"}]},
+    ),
 ]
 EITHER_ROUTES = [
     ("POST", "/api/channels", {"type": "group"}),
     ("GET", "/api/channels", None),
     ("GET", "/api/users/ann", None),
+    ("GET", "/api/search?q=x", None),
+    ("GET", "/api/search/suggestions?q=x", None),
+    ("GET", "/api/polls/{channel}", None),
+    ("GET", "/api/polls/{channel}/results", None),
+    ("POST", "/api/polls/{channel}/vote", {"optionIds": ["1"]}),
+    ("DELETE", "/api/polls/{channel}/vote", None),
+    ("POST", "/api/polls/{channel}/close", None),
+    ("POST", "/api/channels/{channel}/polls", {"question": "x", "options": [{"text": "a"}, {"text": "b"}]}),
     *CHANNEL_ROUTES,
 ]
 ADMIN_ROUTES = [

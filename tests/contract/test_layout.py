@@ -67,6 +67,12 @@ FURTHER_IDEAS = {
     "chat_service/events/relay": "number and publish",
     "chat_service/messages/waiting": "a send that waits for its batch",
     "chat_service/messages/writer": "the batched writer",
+    "chat_service/polls/closing": "the loop that closes polls in time",
+    "chat_service/polls/views": "a poll as one caller sees it",
+    "chat_service/search/index_store": "the SQL of the index",
+    "chat_service/search/indexer": "keeps the index beside the log",
+    "chat_service/search/views": "results as they are shown",
+    "chat_service/search/words": "text cut into words, alike for index, query and marks",
     # webhook dispatcher
     "webhook_dispatcher/access": "who calls, asked of chat",
     "webhook_dispatcher/housekeeping": "partitions made ahead and dropped in time",

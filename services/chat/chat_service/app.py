@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -22,7 +23,11 @@ from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.writer import MessageWriter
+from chat_service.polls.api import router as polls_router
+from chat_service.polls.closing import close_polls
 from chat_service.resources import Resources
+from chat_service.search.api import router as search_router
+from chat_service.search.indexer import index_log
 from chat_service.settings import ChatSettings
 from chat_service.users.api import router as users_router
 from chatsdk_runtime.encryption import Keyring
@@ -46,6 +51,8 @@ _ROUTERS = (
     messages_router,
     channels_router,
     members_router,
+    polls_router,
+    search_router,
     users_router,
     auth_router,
     apps_router,
@@ -182,6 +189,8 @@ class _Service:
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
         loops.start("maintenance", self._maintain)
+        loops.start("search-index", partial(index_log, self._pool, self._instruments))
+        loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
         self._health.started = True
         try:
             yield

@@ -13,9 +13,12 @@ ServiceError
 │   ├── UserNotFound        404  user_not_found
 │   ├── ChannelNotFound     404  channel_not_found
 │   ├── MemberNotFound      404  member_not_found
-│   └── MessageNotFound     404  message_not_found
+│   ├── MessageNotFound     404  message_not_found
+│   └── PollNotFound        404  poll_not_found
 ├── Conflict                409  conflict
 │   ├── VersionConflict     409  conflict        (extra: current)
+│   ├── PollExists          409  poll_exists     (extra: current)
+│   ├── PollEnded           409  poll_closed
 │   └── LastOwner           409  last_owner
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
@@ -28,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chatsdk_contracts.polls import Poll
 from chatsdk_runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 
 # Types of channel that everybody in the app may see and join; the others are joined by being added.
@@ -130,6 +134,34 @@ class MessageNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No such message in this channel.")
+
+
+class PollNotFound(NotFound):
+    """No such poll, or none that the caller may know of."""
+
+    code = "poll_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such poll.")
+
+
+class PollExists(Conflict):
+    """The message has a poll; `current` is that one."""
+
+    code = "poll_exists"
+
+    def __init__(self, poll: Poll) -> None:
+        super().__init__("The message has a poll already.", extra={"current": poll.model_dump(mode="json")})
+        self.poll = poll
+
+
+class PollEnded(Conflict):
+    """The poll takes no more votes: it was closed, or its time is over."""
+
+    code = "poll_closed"
+
+    def __init__(self) -> None:
+        super().__init__("The poll takes no more votes.", hint="GET /api/polls/{id}/results has its results.")
 
 
 class VersionConflict(Conflict):

@@ -50,6 +50,16 @@ class ChatInstruments:
         self.lanes_led = Gauge(
             "chatsdk_relay_lanes_led", "Lanes that this replica relays.", registry=registry
         )
+        self.search_backlog = Gauge(
+            "chatsdk_search_backlog_events",
+            "Events of the log that the search index has not taken yet.",
+            registry=registry,
+        )
+        self.search_indexed = Counter(
+            "chatsdk_search_indexed_events_total",
+            "Events of the log that this replica took into the search index.",
+            registry=registry,
+        )
         self.broker_connected = Gauge(
             "chatsdk_relay_broker_connected",
             "1 while the relay has a connection to the broker.",

@@ -15,7 +15,9 @@ from chat_service.auth import api as auth_api
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels import api as channels_api
 from chat_service.channels import members_api
+from chat_service.polls import api as polls_api
 from chat_service.resources import Resources
+from chat_service.search import api as search_api
 from chat_service.settings import ChatSettings
 from chat_service.users import api as users_api
 from chatsdk_runtime.encryption import Keyring
@@ -126,7 +128,7 @@ async def running_doors(database: str, *, admin_token: str | None = ADMIN_TOKEN)
         title="chat", version="0", instruments=RuntimeInstruments(CollectorRegistry()), max_body_bytes=262_144
     )
     app.state.resources = resources
-    for door in (apps_api, auth_api, users_api, channels_api, members_api):
+    for door in (apps_api, auth_api, users_api, channels_api, members_api, polls_api, search_api):
         app.include_router(door.router)
     transport = httpx2.ASGITransport(app=app)
     try:

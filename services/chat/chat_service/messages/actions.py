@@ -63,6 +63,14 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
     )
 
 
+async def is_repeat(connection: Connection, wanted: Send) -> bool:
+    """Whether this client id was used already; the send itself decides what that means."""
+    found = await store.fetch_by_client_id(
+        connection, wanted.channel_id, wanted.user_id, wanted.client_msg_id
+    )
+    return found is not None
+
+
 async def _replay(connection: Connection, answer: Answer) -> SendAnswer:
     reference = orjson.loads(answer.body)
     message = await store.fetch_message(

@@ -12,7 +12,7 @@ import orjson
 from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, PollId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
@@ -228,6 +228,7 @@ def message_of(row: Row) -> Message:
         reply_to_id=MessageId(str(row["reply_to_id"])) if row["reply_to_id"] else None,
         silent=row["silent"],
         custom=orjson.loads(row["custom"]),
+        poll_id=PollId(str(row["poll_id"])) if row["poll_id"] else None,
         reply_count=row["reply_count"],
         last_reply_at=row["last_reply_at"],
         created_at=row["created_at"],
@@ -251,7 +252,7 @@ def _channel_head(row: Row) -> ChannelHead:
 
 
 _COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
-  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.reply_count, m.last_reply_at,
+  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.poll_id, m.reply_count, m.last_reply_at,
   m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by"""
 
 _LOCK_CHANNELS = """
@@ -344,9 +345,13 @@ update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at 
 where id = $1
 """
 
+# Its poll goes with a message, votes and all.
 _WRITE_TOMBSTONE = """
+with polled as (
+  delete from poll where message_id = $1
+)
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', version = $2, cv = $3,
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', poll_id = null, version = $2, cv = $3,
   updated_at = $4, deleted_at = $4, deleted_by = $5
 where id = $1
 """
