@@ -75,7 +75,7 @@ async def theirs(chat: Chat) -> tuple[Tenant, Caller]:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"), SERVER_ROUTES + USER_ROUTES + EITHER_ROUTES + ADMIN_ROUTES
+    ("method", "path", "body"), [*SERVER_ROUTES, *USER_ROUTES, *EITHER_ROUTES, *ADMIN_ROUTES]
 )
 async def test_nobody_is_let_in_without_a_credential(
     chat: Chat, ours: tuple[Tenant, Caller, str], method: str, path: str, body: object

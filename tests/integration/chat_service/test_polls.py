@@ -329,7 +329,7 @@ async def test_a_malformed_poll_is_refused_and_sends_nothing(
     asked = {"question": "Which?", "options": OPTIONS, **change}
     refused = await room.ann.call("POST", f"/api/channels/{room.id}/polls", asked)
     assert refused.status_code == 422, refused.text
-    assert list(problems(refused)) == [path]
+    assert path in problems(refused)
     assert await room.events("message.new") == []
 
 

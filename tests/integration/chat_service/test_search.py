@@ -161,10 +161,10 @@ async def test_pages_bring_every_hit_once_newest_first(
     monkeypatch.setattr(actions, "_STEPS", steps)
     sent = [await room.send(f"note {number}") for number in range(7)]
     await indexed(room.tenant.chat)
-    seen, cursor = list[str](), None
+    seen: list[str] = []
+    cursor: str | None = None
     while True:
-        more = {} if cursor is None else {"cursor": cursor}
-        page = await found(room.ann, "note", limit=3, **more)
+        page = await found(room.ann, "note", limit=3, **({"cursor": cursor} if cursor else {}))
         seen += [result["messageId"] for result in page["results"]]
         assert (page["totalHits"], page["totalIsExact"]) == (7, True)
         cursor = page["nextCursor"]
@@ -312,10 +312,14 @@ async def test_steps_taken_at_once_and_again_index_everything_once(room: Room, c
 async def test_a_step_that_is_rolled_back_is_taken_again(room: Room, chat: Chat) -> None:
     await room.send("persistent")
     await number_and_publish(chat.resources)
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail_behind_it() -> None:
         async with transaction(chat.resources.pool) as tx:
             assert await indexer.index_step(tx) > 0
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_behind_it()
     assert texts(await found(room.ann, "persistent")) == []
     await indexed(chat)
     assert texts(await found(room.ann, "persistent")) == ["persistent"]
