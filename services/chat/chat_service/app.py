@@ -189,7 +189,7 @@ class _Service:
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
         loops.start("maintenance", self._maintain)
-        loops.start("search-index", partial(index_log, self._pool, self._instruments))
+        loops.start("search-index", partial(index_log, self._pool, self._instruments.search))
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
         self._health.started = True
         try:

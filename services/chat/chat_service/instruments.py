@@ -13,6 +13,7 @@ class ChatInstruments:
     """The chat service's own series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.search = SearchInstruments(registry)
         self.write_batch = Histogram(
             "chatsdk_write_batch_size",
             "Sends written in one transaction.",
@@ -50,18 +51,24 @@ class ChatInstruments:
         self.lanes_led = Gauge(
             "chatsdk_relay_lanes_led", "Lanes that this replica relays.", registry=registry
         )
-        self.search_backlog = Gauge(
+        self.broker_connected = Gauge(
+            "chatsdk_relay_broker_connected",
+            "1 while the relay has a connection to the broker.",
+            registry=registry,
+        )
+
+
+class SearchInstruments:
+    """The series of the search index."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.backlog = Gauge(
             "chatsdk_search_backlog_events",
             "Events of the log that the search index has not taken yet.",
             registry=registry,
         )
-        self.search_indexed = Counter(
+        self.indexed = Counter(
             "chatsdk_search_indexed_events_total",
             "Events of the log that this replica took into the search index.",
-            registry=registry,
-        )
-        self.broker_connected = Gauge(
-            "chatsdk_relay_broker_connected",
-            "1 while the relay has a connection to the broker.",
             registry=registry,
         )

@@ -24,9 +24,6 @@ from chat_service.search.words import words_of
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.postgres import Transaction
 
-TOTAL_CAP: Final = 1_000
-# So many messages are looked at one by one in about 20 ms; a word that is rarer than that the index finds quickly.
-_STEPS: Final = 10_000
 # More channels than this cost the index more than filtering what it finds.
 _FEW_CHANNELS: Final = 16
 _SAMPLE: Final = 200
@@ -53,6 +50,26 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """How many messages a walk looks at, and up to which number hits are counted."""
+
+    steps: int
+    most_counted: int
+
+
+# So many messages are looked at one by one in about 20 ms; a word that is rarer than that the index finds quickly.
+NORMAL_EFFORT: Final = Effort(steps=10_000, most_counted=1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page: how long, and the `nextCursor` of the one before."""
+
+    limit: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where the page before ended, and the total that it told."""
 
@@ -61,31 +78,41 @@ class _Place:
     is_exact: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Where to look, about how many messages are there (None: not known), and how long a walk may be."""
+
+    field: Field
+    size: int | None
+    steps: int
+
+
 async def search(
     tx: Transaction,
     reader: Reader,
     query: SearchQuery | None,
     filters: Filters,
-    *,
-    cursor: str | None,
-    limit: int,
+    paging: Paging,
+    effort: Effort = NORMAL_EFFORT,
 ) -> SearchPage:
     """A page of hits, newest first.
 
     Raises:
         ChannelNotFound, NotAMember: the channel asked for is not one of the reader's.
     """
-    place = _place(cursor)
+    place = _place(paging.cursor)
+    limit = paging.limit
     field, size = await _field(tx, reader, filters)
     if query is None:
         return SearchPage(results=[], total_hits=0, total_is_exact=True, next_cursor=None, has_more=False)
     if place is not None:
         field = replace(field, before=place.before)
-    found = await _candidates(tx, field, size, query, limit + 1)
+    found = await _candidates(tx, _Sought(field, size, effort.steps), query, limit + 1)
     page, more = found.newest[:limit], len(found.newest) > limit
     present = await store.present_messages(tx, reader.app_id, [hit.message_id for hit in page])
     results = [_result(present[hit.message_id], query) for hit in page if hit.message_id in present]
-    total, is_exact = min(found.total, TOTAL_CAP), found.is_complete and found.total <= TOTAL_CAP
+    total, is_exact = min(found.total, effort.most_counted), found.is_complete
+    is_exact = is_exact and found.total <= effort.most_counted
     if place is not None:
         total, is_exact = place.total, place.is_exact
     return SearchPage(
@@ -104,7 +131,7 @@ async def suggest(
     field, size = await _field(tx, reader, Filters(channel_id))
     if query is None or query.unfinished is None:
         return Suggestions(suggestions=[])
-    found = await _candidates(tx, field, size, query, _SAMPLE)
+    found = await _candidates(tx, _Sought(field, size, NORMAL_EFFORT.steps), query, _SAMPLE)
     ids = [hit.message_id for hit in found.newest]
     present = await store.present_messages(tx, reader.app_id, ids)
     texts = [present[message_id].text for message_id in ids if message_id in present]
@@ -136,21 +163,20 @@ async def _field(tx: Transaction, reader: Reader, filters: Filters) -> tuple[Fie
     return field, size
 
 
-async def _candidates(
-    tx: Transaction, field: Field, size: int | None, query: SearchQuery, limit: int
-) -> Candidates:
+async def _candidates(tx: Transaction, sought: _Sought, query: SearchQuery, limit: int) -> Candidates:
     """The newest hits: by a walk over the newest messages, and by the index when that was not enough."""
+    field, size, steps = sought.field, sought.size, sought.steps
     channels = field.channels
     if channels is not None and not channels:
         return Candidates([], 0, is_complete=True)
     await store.plan_for_values(tx)
     tsquery = query.tsquery
     if channels is not None and len(channels) == 1:
-        found = await store.walk_channel(tx, field, tsquery, limit, _STEPS)
-    elif size is not None and size <= _STEPS:
-        found = await store.walk_channels(tx, field, tsquery, limit, _STEPS)
+        found = await store.walk_channel(tx, field, tsquery, limit, steps)
+    elif size is not None and size <= steps:
+        found = await store.walk_channels(tx, field, tsquery, limit, steps)
     else:
-        found = await store.walk_app(tx, field, tsquery, limit, _STEPS)
+        found = await store.walk_app(tx, field, tsquery, limit, steps)
     if found.is_complete or found.total >= limit:
         return found
     within = channels if channels is not None and len(channels) <= _FEW_CHANNELS else []
@@ -187,7 +213,7 @@ def _place(cursor: str | None) -> _Place | None:
     at, message_id, total, is_exact = position
     try:
         before = datetime.fromisoformat(at), UUID(message_id)
-        place = _Place(before, min(int(total), TOTAL_CAP), is_exact == "1")
+        place = _Place(before, int(total), is_exact == "1")
     except ValueError:
         raise broken_cursor() from None
     if before[0].tzinfo is None:

@@ -15,7 +15,7 @@ from chat_service.doors import resources_of
 from chat_service.errors import ChannelNotFound
 from chat_service.paging import Cursor, Limit
 from chat_service.search import actions
-from chat_service.search.actions import Filters, Reader
+from chat_service.search.actions import Filters, Paging, Reader
 from chat_service.search.rules import parse_query
 from chat_service.wire_input import channel_id_in_path, user_id_in_path
 from chatsdk_contracts.ids import ChannelId, UserId
@@ -42,8 +42,9 @@ AsUser = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """The filters that every search takes, as they come in the query."""
+    """For whom, and the filters that every search takes, as they come in the query."""
 
+    as_user_id: AsUser = None
     user_id: Annotated[str | None, Query(alias="userId", description="Only what this user wrote.")] = None
     since: Annotated[AwareDatetime | None, Query(alias="from", description="Sent then or later.")] = None
     until: Annotated[AwareDatetime | None, Query(alias="to", description="Sent before.")] = None
@@ -73,13 +74,12 @@ async def search(
     caller: CurrentCaller,
     narrowing: Annotated[Narrowing, Depends()],
     channel_id: Annotated[str | None, Query(alias="channelId")] = None,
-    as_user_id: AsUser = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Response:
     """Messages that the caller may see, newest first: those of their channels; for a server all of the app's."""
     filters = narrowing.filters(None if channel_id is None else _channel_id(channel_id))
-    return await _search(request, _reader(caller, as_user_id), q, filters, cursor, limit)
+    return await _search(request, _reader(caller, narrowing.as_user_id), q, filters, Paging(limit, cursor))
 
 
 @router.get("/channels/{channel_id}/search")
@@ -94,7 +94,7 @@ async def search_channel(
 ) -> Response:
     """Messages of one channel, newest first."""
     filters = narrowing.filters(_channel_id(channel_id))
-    return await _search(request, _reader(caller, None), q, filters, cursor, limit)
+    return await _search(request, _reader(caller, narrowing.as_user_id), q, filters, Paging(limit, cursor))
 
 
 @router.get("/search/suggestions")
@@ -112,12 +112,10 @@ async def suggest(
         return RawJson(data_json(await actions.suggest(tx, reader, parse_query(q), wanted)))
 
 
-async def _search(
-    request: Request, reader: Reader, text: str, filters: Filters, cursor: str | None, limit: int
-) -> Response:
+async def _search(request: Request, reader: Reader, text: str, filters: Filters, paging: Paging) -> Response:
     began_s = time.perf_counter()
     async with transaction(resources_of(request).pool) as tx:
-        page = await actions.search(tx, reader, parse_query(text), filters, cursor=cursor, limit=limit)
+        page = await actions.search(tx, reader, parse_query(text), filters, paging)
     took_ms = round((time.perf_counter() - began_s) * 1000)
     return RawJson(data_json(page.model_copy(update={"processing_time_ms": took_ms})))
 

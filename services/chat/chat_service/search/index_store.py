@@ -167,11 +167,13 @@ from unnest($1::smallint[], $2::bigint[]) as moved (lane, pos)
 where search_position.lane = moved.lane
 """
 
+# A message without a place in the channel or a thread is held, or its author's alone.
 _LIVE = """
 select m.id, m.app_id, m.channel_id, m.user_id, m.seq, m.created_at, m.attachments <> '[]'::jsonb as has_attachment, m.text
 from message m
 join channel on channel.id = m.channel_id
 where m.id = any($1::uuid[]) and m.deleted_at is null and channel.deleted_at is null
+  and (m.seq is not null or m.thread_seq is not null)
 """
 
 _UPSERT = """

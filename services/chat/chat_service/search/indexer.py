@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import SearchInstruments
 from chat_service.search import index_store
 from chat_service.search.index_store import IndexRow, LaneBehind, LiveMessage, LogEntry
 from chat_service.search.store import app_key, author_key, channel_key, files_key
@@ -35,8 +35,6 @@ _ABOUT_MESSAGES = (
     "message.new",
     "message.updated",
     "message.undeleted",
-    "message.approved",
-    "message.rejected",
     "message.deleted",
     "message.purged",
 )
@@ -45,17 +43,17 @@ _ABOUT_CHANNELS = ("channel.deleted", "channel.truncated")
 _ABOUT_USERS = ("user.erased",)
 
 
-async def index_log(pool: Pool, instruments: ChatInstruments, heartbeat: Heartbeat) -> None:
+async def index_log(pool: Pool, instruments: SearchInstruments, heartbeat: Heartbeat) -> None:
     """Follow the log for as long as the database answers."""
     while True:
         heartbeat.beat()
         async with reading(pool) as connection:
             lanes = await index_store.lanes_behind(connection)
-        instruments.search_backlog.set(sum(lane.head - lane.pos for lane in lanes))
+        instruments.backlog.set(sum(lane.head - lane.pos for lane in lanes))
         if lanes:
             async with transaction(pool) as tx:
                 indexed = await index_step(tx)
-            instruments.search_indexed.inc(indexed)
+            instruments.indexed.inc(indexed)
             if indexed:
                 continue
         await asyncio.sleep(_POLL_S)

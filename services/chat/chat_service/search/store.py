@@ -180,13 +180,13 @@ _IN_FIELD = """($2::uuid[] is null or channel_id = any($2)) and ($3::text is nul
     and ($4::boolean is null or has_attachment = $4)"""
 
 
-def _walk(where: str) -> str:
-    """The newest messages that satisfy `where`, and the hits among them."""
-    return f"""
+_WALK = f"""
 with walked as materialized (
   select message_id, created_at, words @@ $9::text::tsquery and {_IN_FIELD} as is_hit
   from message_search
-  where {where} and {_IN_TIME}
+  where {_IN_TIME} and app_id = $1"""
+
+_HITS_OF_WALK = """
   order by created_at desc, message_id desc
   limit $11
 ), counted as (
@@ -200,11 +200,12 @@ left join lateral (
 order by hit.created_at desc, hit.message_id desc
 """
 
+_WALK_APP = f"{_WALK} {_HITS_OF_WALK}"
 
-_WALK_APP = _walk("app_id = $1")
 # An equality and no `any`: its index is in the order asked for.
-_WALK_CHANNEL = _walk("app_id = $1 and channel_id = ($2::uuid[])[1]")
-_WALK_CHANNELS = _walk("app_id = $1 and channel_id = any($2::uuid[])")
+_WALK_CHANNEL = f"{_WALK} and channel_id = ($2::uuid[])[1] {_HITS_OF_WALK}"
+
+_WALK_CHANNELS = f"{_WALK} and channel_id = any($2::uuid[]) {_HITS_OF_WALK}"
 
 _ALL_HITS = f"""
 with hit as materialized (
@@ -224,4 +225,5 @@ select m.id, m.channel_id, channel.name as channel_name, m.user_id, m.text, m.se
 from message m
 join channel on channel.id = m.channel_id
 where m.id = any($1::uuid[]) and m.app_id = $2 and m.deleted_at is null and channel.deleted_at is null
+  and (m.seq is not null or m.thread_seq is not null)
 """
