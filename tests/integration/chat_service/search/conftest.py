@@ -1,3 +1,5 @@
+"""Fixtures of search: doors that send, and a room."""
+
 from collections.abc import AsyncIterator
 
 import pytest
