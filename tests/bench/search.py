@@ -40,24 +40,22 @@ insert into channel_member (channel_id, user_id, app_id, role, joined_at)
 select md5('channel' || n)::uuid, 'many', app.id, 'member', now() from app, generate_series(0, {_MANY} - 1) as n
 union all
 select md5('channel' || n * 37)::uuid, 'few', app.id, 'member', now() from app, generate_series(1, {_FEW}) as n;
-create temporary table vocabulary as
-select array_agg('w' || n order by n) as words from generate_series(0, 20000) as n;
 insert into message (
   id, channel_id, app_id, user_id, text, seq, cv, client_msg_id, request_hash, created_at, updated_at
 )
 select (lpad(to_hex(1700000000000 + n * 1000), 12, '0') || '7000' || '8' || substr(md5(n::text), 1, 15))::uuid,
   md5('channel' || floor({_CHANNELS} * power(random(), 2))::int)::uuid, app.id, 'writer',
   concat_ws(' ',
-    words[1 + floor(20000 * power(random(), 3))::int], words[1 + floor(20000 * power(random(), 3))::int],
-    words[1 + floor(20000 * power(random(), 3))::int], words[1 + floor(20000 * power(random(), 3))::int],
-    words[1 + floor(20000 * random())::int], words[1 + floor(20000 * random())::int],
-    words[1 + floor(20000 * random())::int], words[1 + floor(20000 * random())::int],
+    'w' || floor(20000 * power(random(), 3))::int, 'w' || floor(20000 * power(random(), 3))::int,
+    'w' || floor(20000 * power(random(), 3))::int, 'w' || floor(20000 * power(random(), 3))::int,
+    'w' || floor(20000 * random())::int, 'w' || floor(20000 * random())::int,
+    'w' || floor(20000 * random())::int, 'w' || floor(20000 * random())::int,
     case when random() < 0.3 then 'common' end, case when random() < 0.1 then 'usual' end,
     case when random() < 0.02 then 'fair' end, case when random() < 0.002 then 'uncommon' end,
     case when n % 50000 = 7 then 'rare' end
   ),
   n, n, n::text, '', to_timestamp(1700000000 + n), to_timestamp(1700000000 + n)
-from app, vocabulary, generate_series(1, {_MESSAGES}) as n;
+from app, generate_series(1, {_MESSAGES}) as n;
 update channel set message_count = counted.count
 from (select channel_id, count(*) as count from message group by channel_id) as counted
 where counted.channel_id = channel.id;
