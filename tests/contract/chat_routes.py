@@ -19,9 +19,11 @@ class Door:
     reason: str
     body: Any = None
     foreign: int | None = None
+    query: str = ""
 
 
 MINE, OTHERS = "one's own", "what others wrote"
+POLL = {"question": "?", "options": [{"id": "y", "text": "y"}, {"id": "n", "text": "n"}]}
 WORKSPACE = "/api/workspaces/{workspace_id}"
 MESSAGE = "/api/channels/{channel_id}/messages/{message_id}"
 ROUTES: dict[tuple[str, str], Door] = {
@@ -181,6 +183,25 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("GET", "/api/uploads/{upload_id}/thumbnail"): Door("anybody", None, "who holds a link, or may read it"),
     ("POST", "/api/uploads/{upload_id}/link"): Door("either", "chat:read", "who may read it", foreign=404),
     ("GET", "/api/channels/{channel_id}/uploads"): Door("either", "chat:read", OTHERS, foreign=404),
+    # Polls and search.
+    ("POST", f"{MESSAGE}/polls"): Door("either", "chat:write", "by authorship", POLL, 404),
+    ("POST", "/api/channels/{channel_id}/polls"): Door("either", "chat:write", "by membership", POLL, 404),
+    ("GET", "/api/polls/{poll_id}"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/polls/{poll_id}/results"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", "/api/polls/{poll_id}/vote"): Door(
+        "either", "chat:write", "by membership", {"optionIds": ["y"]}, 404
+    ),
+    ("DELETE", "/api/polls/{poll_id}/vote"): Door(
+        "either", "chat:write", MINE, foreign=404, query="userId=ann"
+    ),
+    ("POST", "/api/polls/{poll_id}/close"): Door(
+        "either", "chat:write", "by authorship or role", foreign=404
+    ),
+    ("GET", "/api/search"): Door("either", "search:read", "one's own channels", query="q=x"),
+    ("GET", "/api/channels/{channel_id}/search"): Door(
+        "either", "search:read", OTHERS, foreign=404, query="q=x"
+    ),
+    ("GET", "/api/search/suggestions"): Door("either", "search:read", "one's own channels", query="q=x"),
     # More of channels.
     ("GET", "/api/channels/discover"): Door("either", "chat:read", "what anybody may join"),
     ("POST", "/api/channels/dm/ensure"): Door(
@@ -207,4 +228,6 @@ ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/api/channels"): {"createdById": "ann"},
     ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
     ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
+    ("POST", "/api/channels/{channel_id}/polls"): {"userId": "ann"},
+    ("POST", "/api/polls/{poll_id}/vote"): {"userId": "ann"},
 }

@@ -25,6 +25,7 @@ from chat_service.auth.credentials import Guard
 from chatsdk_contracts.scopes import SCOPES, Scope
 from chatsdk_runtime.encryption import Sealed
 from chatsdk_runtime.logging import LogLevel
+from tests.contract import chat_routes
 from tests.contract.chat_routes import ON_BEHALF, ROUTES, By
 from tests.integration.chat_service.calling import ADMIN, Caller, Chat, Tenant, error_code, running_doors
 from tests.integration.chat_service.channel_rows import running_writer
@@ -58,7 +59,10 @@ class Walk:
         if body is not None:
             text = orjson.dumps({**body, **extra}).decode().replace("{user}", self.ids["user"])
         return await self.client.request(
-            method, path, content=text, headers={"Content-Type": "application/json", **headers}
+            method,
+            f"{path}?{ROUTES[route].query}",
+            content=text,
+            headers={"Content-Type": "application/json", **headers},
         )
 
     @property
@@ -105,6 +109,8 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
             {"userId": "far", "filename": "x.png", "contentType": "image/png", "size": 1},
         )
         ids["upload"] = announced.json()["id"]
+        poll = await far.call("POST", f"/api/channels/{ids['channel']}/polls", chat_routes.POLL)
+        ids["poll"] = poll.json()["id"]
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
         yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
 
@@ -196,7 +202,7 @@ async def test_a_limited_credential_is_told_which_scope_it_lacks(walk: Walk, rou
         others = [scope for scope in SCOPES if scope != door.scope]
         limited.append({"X-API-Key": (await walk.tenant.limited(*others)).key})
     if door.by != "server":
-        other = "search:read"
+        other = "typing:write"
         limited.append({"Authorization": f"Bearer {(await walk.tenant.token('ann', scopes=[other])).token}"})
     for headers in limited:
         answer = await walk.call(route, headers)

@@ -22,6 +22,7 @@ from chat_service.events.control import ControlChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.writer import MessageWriter
+from chat_service.polls.closing import close_polls
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
 from chat_service.realtime.following import Following
@@ -31,6 +32,7 @@ from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
+from chat_service.search.indexer import index_log
 from chat_service.settings import ChatSettings
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
@@ -153,7 +155,7 @@ class _Service:
             direct_url=settings.direct_url,
             rabbitmq_url=settings.rabbitmq_url.get_secret_value(),
             times=RelayTimes(poll_s=settings.relay_poll_interval_s, lease_s=settings.lane_lease_s),
-            instruments=self._instruments,
+            instruments=self._instruments.relay,
             faults=faults,
         )
         writer = MessageWriter(
@@ -201,6 +203,8 @@ class _Service:
         loops.start("relay-publish", relay.publish)
         for number, lane in enumerate(writer.lanes):
             loops.start(f"writer-{number}", lane.run)
+        loops.start("search-index", partial(index_log, self._pool, self._instruments.search))
+        loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 

@@ -14,6 +14,7 @@ class ChatInstruments:
     """The chat service's own series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.search = SearchInstruments(registry)
         self.write_batch = Histogram(
             "chatsdk_write_batch_size",
             "Sends and reactions written in one transaction.",
@@ -38,20 +39,29 @@ class ChatInstruments:
             ["outcome"],
             registry=registry,
         )
-        self.relay_numbered = Counter(
+        self.relay = RelayInstruments(registry)
+        self.realtime = RealtimeInstruments(registry)
+        self.files = UploadInstruments(registry)
+
+
+class RelayInstruments:
+    """The series of the relay."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.numbered = Counter(
             "chatsdk_relay_numbered_total", "Events that were given a position.", registry=registry
         )
-        self.relay_published = Counter(
+        self.published = Counter(
             "chatsdk_relay_published_total", "Events that the broker confirmed.", registry=registry
         )
-        self.relay_refused = Counter(
+        self.refused = Counter(
             "chatsdk_relay_refused_total",
             "Times that a lane stopped because the broker returned, refused or did not confirm an event.",
             registry=registry,
         )
-        self.relay_lag = Gauge(
+        self.backlog = Gauge(
             "chatsdk_relay_backlog_events",
-            "Events numbered and not yet confirmed by the broker.",
+            "Events of the lanes led here that are numbered and not yet confirmed by the broker.",
             registry=registry,
         )
         self.lanes_led = Gauge(
@@ -62,8 +72,6 @@ class ChatInstruments:
             "1 while the relay has a connection to the broker.",
             registry=registry,
         )
-        self.realtime = RealtimeInstruments(registry)
-        self.files = UploadInstruments(registry)
 
 
 class RealtimeInstruments:
@@ -110,5 +118,21 @@ class UploadInstruments:
             "chatsdk_upload_size_bytes",
             "Sizes of the files that were stored.",
             buckets=_FILE_BYTES,
+            registry=registry,
+        )
+
+
+class SearchInstruments:
+    """The series of the search index."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.backlog = Gauge(
+            "chatsdk_search_backlog_events",
+            "Events of the log that the search index has not taken yet.",
+            registry=registry,
+        )
+        self.indexed = Counter(
+            "chatsdk_search_indexed_events_total",
+            "Events of the log that this replica took into the search index.",
             registry=registry,
         )

@@ -14,9 +14,11 @@ from chat_service.messages.api import router as messages_router
 from chat_service.messages.life_api import router as message_life_router
 from chat_service.pins.api import older_router as older_pins_router
 from chat_service.pins.api import router as pins_router
+from chat_service.polls.api import router as polls_router
 from chat_service.reactions.api import router as reactions_router
 from chat_service.realtime.api import router as realtime_router
 from chat_service.saved.api import router as saved_router
+from chat_service.search.api import router as search_router
 from chat_service.sync.api import router as sync_router
 from chat_service.uploads.api import router as uploads_router
 from chat_service.uploads.content_api import router as content_router
@@ -40,6 +42,8 @@ ROUTERS = (
     channels_router,
     members_router,
     memberstate_router,
+    polls_router,
+    search_router,
     workspaces_router,
     workspace_members_router,
     invites_router,

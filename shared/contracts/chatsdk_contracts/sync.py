@@ -11,6 +11,7 @@ from pydantic import Field
 from chatsdk_contracts.channels import Channel, Member
 from chatsdk_contracts.ids import ChannelId, UserId
 from chatsdk_contracts.messages import Message
+from chatsdk_contracts.polls import Poll
 from chatsdk_contracts.users import User, UserState
 from chatsdk_contracts.wire import WireModel
 
@@ -27,11 +28,13 @@ class _Change(WireModel):
 
 
 class MessageChange(_Change):
-    """A message, or its tombstone, as it is now, and how this user reacted to it."""
+    """A message, or its tombstone, as it is now, its poll, and how this user reacted and voted."""
 
     type: Literal["message"] = "message"
     message: Message
     own_reactions: list[str]
+    poll: Poll | None = None
+    own_option_ids: list[str] = Field(default_factory=list)
 
 
 class MemberChange(_Change):

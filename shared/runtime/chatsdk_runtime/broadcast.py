@@ -13,9 +13,9 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from chatsdk_runtime.loops import Heartbeat
+from chatsdk_runtime.rabbit import open_connection
 
 _CHECK_S = 2.0
-_CONNECT_TIMEOUT_S = 5.0
 
 
 class Listener:
@@ -42,9 +42,7 @@ class Listener:
         Raises:
             ConnectionError: the broker closed the connection or the subscription: run again.
         """
-        connection = await aio_pika.connect(
-            self._url, timeout=_CONNECT_TIMEOUT_S, client_properties={"connection_name": self._name}
-        )
+        connection = await open_connection(self._url, name=self._name)
         async with connection:
             channel = await connection.channel()
             await channel.declare_exchange(self._exchange, aio_pika.ExchangeType.TOPIC, durable=True)

@@ -54,6 +54,25 @@ class PublishOutcome:
     failure: str | None = None
 
 
+class _OwnedConnection(aio_pika.Connection):
+    """Closed by whoever opened it. The library's own closes itself from garbage collection, by a task that nobody
+    awaits: for a connection that was never made, at any moment later.
+    """
+
+    def __del__(self) -> None:
+        """Nothing: what was opened is closed where it was opened."""
+
+
+async def open_connection(url: str, *, name: str, timeout_s: float = 5.0) -> AbstractConnection:
+    """Connect, under a name that the broker shows; no reconnection inside."""
+    return await aio_pika.connect(
+        url,
+        timeout=timeout_s,
+        client_properties={"connection_name": name},
+        connection_class=_OwnedConnection,
+    )
+
+
 class Publisher:
     """A confirmed channel on a connection of its own."""
 
@@ -67,11 +86,13 @@ class Publisher:
         cls, url: str, *, name: str, connect_timeout_s: float = 5.0, confirm_timeout_s: float = 10.0
     ) -> Publisher:
         """Connect. No reconnection inside: whoever publishes knows what has to be sent again."""
-        connection = await aio_pika.connect(
-            url, timeout=connect_timeout_s, client_properties={"connection_name": name}
-        )
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        underlying = await channel.get_underlay_channel()
+        connection = await open_connection(url, name=name, timeout_s=connect_timeout_s)
+        try:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            underlying = await channel.get_underlay_channel()
+        except BaseException:
+            await connection.close()
+            raise
         assert isinstance(underlying, Channel)
         return cls(connection, underlying, confirm_timeout_s=confirm_timeout_s)
 

@@ -48,6 +48,12 @@ def admin(chat_database: str, rabbit_vhost: str) -> Command:
     return run
 
 
+def test_the_search_index_is_rebuilt_at_the_terminal(admin: Command) -> None:
+    done = admin("search", "rebuild")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "indexed 0\n"
+
+
 async def test_an_app_made_at_the_terminal_works_over_http(admin: Command, chat_database: str) -> None:
     done = admin("apps", "create", "--name", "Acme", "--json")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""`chatsdk-admin`: apps, keys, dead letters and the log at a terminal; reads the service's own settings."""
+"""`chatsdk-admin`: apps, keys, dead letters, the log and the search index at a terminal; reads the service's own settings."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chat_service.admin import dead_letters, republish
 from chat_service.admin.problems import OperatorProblem
 from chat_service.apps import actions
 from chat_service.doors import utc_now
+from chat_service.search import indexer
 from chat_service.settings import ChatSettings
 from chat_service.wire_input import Name, uuid_in_path
 from chatsdk_contracts.ids import ApiKeyId, AppId
@@ -37,6 +38,8 @@ dlq = typer.Typer(help="Dead letters: what a consumer could not take.", no_args_
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(dlq, name="dlq")
+search = typer.Typer(help="The search index.", no_args_is_help=True)
+app.add_typer(search, name="search")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 AppIdOption = Annotated[str, typer.Option("--app", help="The app's id.")]
@@ -183,6 +186,16 @@ def discard_dead_letters(
             _print_letters(await dead_letters.discard(channel, queue, limit))
 
     asyncio.run(run())
+
+
+@search.command("rebuild")
+def rebuild_search() -> None:
+    """Index every message anew; searching goes on meanwhile."""
+
+    async def run(settings: ChatSettings, connection: Connection) -> int:
+        return await indexer.rebuild(connection)
+
+    print(f"indexed {_with_database(run)}")
 
 
 @app.command("republish")

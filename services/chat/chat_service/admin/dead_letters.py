@@ -16,6 +16,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from chat_service.admin.problems import OperatorProblem
 from chatsdk_contracts.topology import WORK_QUEUES, dead_letter_queue
+from chatsdk_runtime.rabbit import open_connection
 
 # What the broker wrote when it dead-lettered the message; not the publisher's.
 _BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
@@ -42,9 +43,7 @@ class DeadLetter:
 @asynccontextmanager
 async def broker_channel(url: str) -> AsyncIterator[AbstractChannel]:
     """A confirmed channel on a connection of its own."""
-    connection = await aio_pika.connect(
-        url, timeout=5.0, client_properties={"connection_name": "chatsdk-admin"}
-    )
+    connection = await open_connection(url, name="chatsdk-admin")
     async with connection:
         yield await connection.channel(publisher_confirms=True, on_return_raises=True)
 

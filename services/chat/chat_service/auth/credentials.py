@@ -85,6 +85,7 @@ _FINDERS = {"server": _server, "user": _user, "either": _either}
 ChatReader = Annotated[Principal, requires("chat:read")]
 ChatWriter = Annotated[Principal, requires("chat:write")]
 UploadWriter = Annotated[Principal, requires("upload:write")]
+Searcher = Annotated[Principal, requires("search:read")]
 ReactionWriter = Annotated[Principal, requires("reaction:write")]
 ChannelMaker = Annotated[Principal, requires("channel:create")]
 ServerChannelMaker = Annotated[Principal, requires("channel:create", by="server")]

@@ -17,7 +17,8 @@ from chat_service.channels.membership import take_out
 from chat_service.events.log import Cause
 from chat_service.messages.rules import redacted
 from chat_service.messages.store import redact_told
-from chatsdk_contracts.ids import AppId, UserId
+from chat_service.uploads.link_store import unlink
+from chatsdk_contracts.ids import AppId, MessageId, UserId
 from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.postgres import Pool, reading, transaction
@@ -68,6 +69,7 @@ class Sweep:
             # A channel that was deleted in the meantime is not found to be locked, and is wiped all the same.
             await store.lock_channel(tx, purge.app_id, purge.channel_id)
             if wiping:
+                await unlink(tx, [MessageId(str(one)) for one in wiping], _now())
                 await sweep_store.wipe_messages(tx, list(wiping), _now())
             if len(wiping) < CHUNK:
                 await sweep_store.mark_purged(tx, purge.channel_id, up_to_seq)

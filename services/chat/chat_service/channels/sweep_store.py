@@ -129,8 +129,20 @@ limit $4
 _FETCH_BODIES = "select id, body from event where id = any($1::uuid[]) and id between $2 and $3"
 
 _WIPE = """
+with history as (
+  delete from message_history where message_id = any($1::uuid[])
+), copy as (
+  delete from deleted_content where message_id = any($1::uuid[])
+), reactions as (
+  delete from reaction where message_id = any($1::uuid[])
+), saved as (
+  delete from saved_message where message_id = any($1::uuid[])
+), polls as (
+  delete from poll where message_id = any($1::uuid[])
+)
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', event_ids = '{}', version = version + 1,
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', reaction_counts = '{}', pinned_at = null,
+  pinned_by = null, poll_id = null, event_ids = '{}', version = version + 1,
   updated_at = $2, deleted_at = coalesce(deleted_at, $2)
 where id = any($1::uuid[])
 """

@@ -22,7 +22,7 @@ import structlog
 from chat_service.events import store
 from chat_service.events.outgoing import outgoing
 from chat_service.events.rules import NumberedEvent, fair_share, next_window, positions_for
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import RelayInstruments
 from chatsdk_contracts.ids import day_floor, new_id
 from chatsdk_contracts.topology import EVENTS_EXCHANGE, LANES, definitions
 from chatsdk_runtime.fault_points import FaultPoints
@@ -71,7 +71,7 @@ class Relay:
         direct_url: str,
         rabbitmq_url: str,
         times: RelayTimes,
-        instruments: ChatInstruments,
+        instruments: RelayInstruments,
         faults: FaultPoints,
     ) -> None:
         self._pool = pool
@@ -126,6 +126,9 @@ class Relay:
             self._to_number.set()
             self._to_publish.set()
         self._instruments.lanes_led.set(len(self._lanes))
+        self._instruments.backlog.set(
+            sum(lane.next_pos - 1 - lane.published_pos for lane in self._lanes.values())
+        )
 
     async def number(self, heartbeat: Heartbeat) -> None:
         """Give positions to what was committed, for as long as the database answers."""
@@ -168,7 +171,7 @@ class Relay:
             await store.move_next(tx, following)
         events = [store.numbered_event(row, pos) for row, pos in zip(waiting, positions, strict=True)]
         self._buffer(events, following)
-        self._instruments.relay_numbered.inc(len(events))
+        self._instruments.numbered.inc(len(events))
         return len(events)
 
     def _buffer(self, events: Sequence[NumberedEvent], following: dict[int, int]) -> None:
@@ -243,12 +246,12 @@ class Relay:
         lane.published_pos += outcome.confirmed
         while lane.buffer and lane.buffer[0].pos <= lane.published_pos:
             lane.buffer.popleft()
-        self._instruments.relay_published.inc(outcome.confirmed)
+        self._instruments.published.inc(outcome.confirmed)
         lane.window = next_window(lane.window, failed=outcome.failure is not None)
         if outcome.failure is None:
             lane.pause_s = _LANE_PAUSE_S
         else:
-            self._instruments.relay_refused.inc()
+            self._instruments.refused.inc()
             lane.not_before_s = time.monotonic() + lane.pause_s
             lane.pause_s = min(lane.pause_s * 2, _LONGEST_LANE_PAUSE_S)
             log.warning(

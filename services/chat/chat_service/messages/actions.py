@@ -87,12 +87,13 @@ async def with_files(tx: Transaction, wanted: Send) -> Send:
         return await with_uploads(tx, wanted)
     except InvalidInput:
         # A repeat precedes every check: what the message shows may be gone since it was sent.
-        if not await _was_sent(tx, wanted):
+        if not await is_repeat(tx, wanted):
             raise
         return wanted
 
 
-async def _was_sent(connection: Connection, wanted: Send) -> bool:
+async def is_repeat(connection: Connection, wanted: Send) -> bool:
+    """Whether this client id was used already; the send itself decides what that means."""
     stored = await store.fetch_by_client_id(
         connection, wanted.channel_id, wanted.user_id, wanted.client_msg_id
     )

@@ -342,7 +342,11 @@ def purged(message: Message, *, now: datetime, by: UserId | None, cv: int) -> Me
 
 
 def redacted(body: bytes) -> bytes:
-    """An event of a message without what was said; envelope, id, place and version stay."""
+    """An event of a message, or of its poll, without what was said; envelope, id, place and version stay."""
     event = orjson.loads(body)
+    if event["type"].startswith("poll."):
+        options = [{**option, "text": ""} for option in event["data"]["options"]]
+        event["data"].update(question="", options=options)
+        return orjson.dumps(event)
     event["data"].update(text="", attachments=[], custom={}, mentions=[], mentionGroups=[], linkPreviews=[])
     return orjson.dumps(event)

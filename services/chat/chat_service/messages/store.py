@@ -10,7 +10,7 @@ import orjson
 
 from chat_service.messages.rules import is_hidden
 from chatsdk_contracts.channels import ChannelConfig
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, PollId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
@@ -146,6 +146,7 @@ def message_of(row: Row) -> Message:
         reply_to_id=MessageId(str(row["reply_to_id"])) if row["reply_to_id"] else None,
         silent=row["silent"],
         custom=orjson.loads(row["custom"]),
+        poll_id=PollId(str(row["poll_id"])) if row["poll_id"] else None,
         reply_count=row["reply_count"],
         last_reply_at=row["last_reply_at"],
         reaction_counts=orjson.loads(row["reaction_counts"]),
@@ -162,7 +163,7 @@ def message_of(row: Row) -> Message:
 
 
 COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
-  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.reply_count, m.last_reply_at,
+  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.poll_id, m.reply_count, m.last_reply_at,
   m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at, m.edited_at, m.deleted_at,
   m.deleted_by, m.hlc"""
 
@@ -199,10 +200,14 @@ update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at 
 where id = $1
 """
 
+# Its poll goes with a message, votes and all.
 _WRITE_TOMBSTONE = """
+with polled as (
+  delete from poll where message_id = $1
+)
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', reaction_counts = '{}', pinned_at = null,
-  pinned_by = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
+  pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
 where id = $1
 """
 

@@ -19,7 +19,7 @@ from chat_service.realtime.hub import Hub
 from chat_service.realtime.rules import bindings_for
 from chatsdk_contracts.topology import EVENTS_EXCHANGE, definitions
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.rabbit import BROKER_AWAY, declare
+from chatsdk_runtime.rabbit import BROKER_AWAY, declare, open_connection
 
 log = structlog.get_logger()
 
@@ -55,9 +55,7 @@ class RealtimeConsumer:
         Raises:
             ConnectionError: the broker closed the connection: run again.
         """
-        connection = await aio_pika.connect(
-            self._url, timeout=5.0, client_properties={"connection_name": "chat-realtime"}
-        )
+        connection = await open_connection(self._url, name="chat-realtime")
         try:
             opened = await connection.channel(publisher_confirms=False)
             channel = await opened.get_underlay_channel()

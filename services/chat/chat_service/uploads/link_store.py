@@ -45,13 +45,14 @@ async def link(tx: Transaction, links: Sequence[Link]) -> None:
     )
 
 
-async def unlink(tx: Transaction, message_id: MessageId, now: datetime) -> None:
-    """The message shows nothing any more; what no other shows is removed after its time."""
-    ids = sorted(row["upload_id"] for row in await tx.fetch(_LINKS_OF, UUID(message_id)))
+async def unlink(tx: Transaction, message_ids: Sequence[MessageId], now: datetime) -> None:
+    """These messages show nothing any more; what no other shows is removed after its time."""
+    messages = [UUID(one) for one in message_ids]
+    ids = sorted({row["upload_id"] for row in await tx.fetch(_LINKS_OF, messages)})
     if not ids:
         return
     await tx.execute(_LOCK, ids)
-    await tx.execute(_UNLINK, UUID(message_id))
+    await tx.execute(_UNLINK, messages)
     await tx.execute(_NOTE_UNLINKED, ids, now)
 
 
@@ -71,9 +72,9 @@ join shown on shown.id = new.upload_id
 on conflict (message_id, upload_id) do nothing
 """
 
-_LINKS_OF = "select upload_id from upload_link where message_id = $1"
+_LINKS_OF = "select upload_id from upload_link where message_id = any($1::uuid[])"
 
-_UNLINK = "delete from upload_link where message_id = $1"
+_UNLINK = "delete from upload_link where message_id = any($1::uuid[])"
 
 _NOTE_UNLINKED = """
 update upload

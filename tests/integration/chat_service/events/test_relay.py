@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from chat_service.events import store
 from chat_service.events.relay import Relay, RelayTimes
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import RelayInstruments
 from chatsdk_contracts.envelope import parse_head
 from chatsdk_contracts.ids import new_id
 from chatsdk_contracts.topology import LANES, METRICS_QUEUE
@@ -39,7 +39,7 @@ async def pool(chat_database: str) -> AsyncIterator[Pool]:
 
 @asynccontextmanager
 async def running_relay(
-    pool: Pool, database: str, broker: str, *, lease_s: float = 8.0
+    pool: Pool, database: str, broker: str, *, lease_s: float = 8.0, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[BackgroundLoops]:
     """A relay with its three loops; resigns at the end."""
     relay = Relay(
@@ -47,7 +47,7 @@ async def running_relay(
         direct_url=database,
         rabbitmq_url=broker,
         times=RelayTimes(poll_s=0.02, lease_s=lease_s),
-        instruments=ChatInstruments(CollectorRegistry()),
+        instruments=RelayInstruments(registry or CollectorRegistry()),
         faults=FaultPoints(),
     )
     loops = BackgroundLoops(outages=(*DATABASE_AWAY, *BROKER_AWAY))
@@ -115,14 +115,21 @@ async def test_what_is_committed_is_published_in_the_order_of_each_channel(
 async def test_numbering_goes_on_without_a_broker_and_all_is_published_after(
     pool: Pool, chat_database: str, rabbit_vhost: str, rabbit_server: RabbitServer
 ) -> None:
+    registry = CollectorRegistry()
+
+    def backlog() -> float:
+        return registry.get_sample_value("chatsdk_relay_backlog_events") or 0
+
     await asyncio.to_thread(rabbit_server.stop)
     try:
-        async with running_relay(pool, chat_database, rabbit_vhost):
+        async with running_relay(pool, chat_database, rabbit_vhost, registry=registry):
             await write(pool, chat_database, 200)
             await wait_for(lambda: _numbered(pool), what="everything is numbered while the broker is away")
             assert not await all_published(pool)
+            await wait_for(lambda: backlog() >= 200, what="the backlog is told")
             await asyncio.to_thread(rabbit_server.start)
             await wait_for(lambda: all_published(pool), within_s=40, what="everything is published")
+            await wait_for(lambda: backlog() == 0, what="the backlog is gone")
     finally:
         await asyncio.to_thread(rabbit_server.start)
 

@@ -9,7 +9,7 @@ import httpx2
 from prometheus_client import CollectorRegistry
 
 from chat_service.events.relay import Relay, RelayTimes
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import RelayInstruments
 from chat_service.routers import ROUTERS
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.instruments import RuntimeInstruments
@@ -30,7 +30,7 @@ async def numbering_doors(doors: Chat, database: str) -> AsyncIterator[Chat]:
         direct_url=database,
         rabbitmq_url="amqp://127.0.0.1:1",
         times=RelayTimes(poll_s=0.02, lease_s=8.0),
-        instruments=ChatInstruments(CollectorRegistry()),
+        instruments=RelayInstruments(CollectorRegistry()),
         faults=FaultPoints(),
     )
     loops = BackgroundLoops(outages=(*DATABASE_AWAY, *BROKER_AWAY))

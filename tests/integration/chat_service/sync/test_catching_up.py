@@ -119,6 +119,26 @@ async def test_a_deleted_channel_is_told_as_left(chat: Chat, tenant: Tenant) -> 
     assert phone.seen == {}
 
 
+async def test_a_message_is_shown_with_its_poll_as_it_stands_now(chat: Chat, tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    asked = {"question": "tea?", "options": [{"id": "y", "text": "yes"}, {"id": "n", "text": "no"}]}
+    await all_numbered(chat)
+    phone = Device(bob)
+    await phone.page()
+    poll = (await ann.call("POST", f"/api/channels/{room}/polls", asked)).json()
+    await all_numbered(chat)
+    [before] = (await phone.page())["changes"]
+    await bob.call("POST", f"/api/polls/{poll['id']}/vote", {"optionIds": ["y"]})
+    await all_numbered(chat)
+
+    [change] = (await phone.page())["changes"]
+
+    assert (before["poll"]["totalVotes"], before["ownOptionIds"]) == (0, [])
+    assert (change["message"]["pollId"], change["ownOptionIds"]) == (poll["id"], ["y"])
+    assert [option["voteCount"] for option in change["poll"]["options"]] == [1, 0]
+
+
 async def test_a_truncated_history_is_dropped_and_never_shown(chat: Chat, tenant: Tenant) -> None:
     ann, bob = await tenant.users("ann", "bob")
     room = (await ann.channel(type="group", memberIds=["bob"]))["id"]

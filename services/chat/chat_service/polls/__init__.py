@@ -1,0 +1,1 @@
+"""Polls of messages: make, vote, withdraw, close, results."""

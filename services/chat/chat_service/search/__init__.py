@@ -1,0 +1,1 @@
+"""Search: full text over the messages that the caller may see."""
