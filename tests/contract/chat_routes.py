@@ -219,6 +219,12 @@ ROUTES: dict[tuple[str, str], Door] = {
         422,
     ),
     ("POST", "/api/channels/{channel_id}/truncate"): Door("either", "chat:write", "by role", {}, 404),
+    ("GET", "/api/channels/unread-count"): Door("user", "chat:read", MINE),
+    ("POST", "/api/channels/{channel_id}/read"): Door("user", "chat:write", MINE, {}, 404),
+    ("POST", "/api/channels/{channel_id}/unread"): Door("user", "chat:write", MINE, {"seq": 1}, 404),
+    ("GET", "/api/channels/{channel_id}/receipts/read-status"): Door(
+        "either", "chat:read", OTHERS, foreign=404
+    ),
     ("PATCH", "/api/channels/{channel_id}/mute"): Door("user", "chat:write", MINE, {"muted": True}, 404),
     ("PATCH", "/api/channels/{channel_id}/star"): Door("user", "chat:write", MINE, {"starred": True}, 404),
     ("PATCH", "/api/channels/{channel_id}/hide"): Door("user", "chat:write", MINE, {"hidden": True}, 404),

@@ -90,6 +90,7 @@ DRIVEN_BY = {
     "chat_service/messages/life_api": f"{CHAT}/messages/test_life.py",
     "chat_service/pins/api": f"{CHAT}/test_pins.py",
     "chat_service/polls/api": f"{CHAT}/test_polls.py",
+    "chat_service/reads": f"{CHAT}/test_reads.py",
     "chat_service/search/api": f"{CHAT}/search/test_doors.py",
     "chat_service/reactions/api": f"{CHAT}/test_reactions.py",
     "chat_service/saved/api": f"{CHAT}/test_saved.py",

@@ -23,6 +23,7 @@ from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
+from chat_service.reads.telling import tell_receipts
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
 from chat_service.realtime.following import Following
@@ -205,6 +206,7 @@ class _Service:
             loops.start(f"writer-{number}", lane.run)
         loops.start("search-index", partial(index_log, self._pool, self._instruments.search))
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
+        loops.start("receipts", partial(tell_receipts, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 

@@ -16,6 +16,7 @@ from chat_service.pins.api import older_router as older_pins_router
 from chat_service.pins.api import router as pins_router
 from chat_service.polls.api import router as polls_router
 from chat_service.reactions.api import router as reactions_router
+from chat_service.reads.api import router as reads_router
 from chat_service.realtime.api import router as realtime_router
 from chat_service.saved.api import router as saved_router
 from chat_service.search.api import router as search_router
@@ -39,6 +40,7 @@ ROUTERS = (
     saved_router,
     # Before the channels' own, whose id would take the place of `discover`.
     listing_router,
+    reads_router,
     channels_router,
     members_router,
     memberstate_router,

@@ -62,6 +62,13 @@ def channel_event(
     return _event(event_class, cause, subject_of("channels", channel_id), cv, data, channel_id, copies)
 
 
+def channel_notice(
+    event_class: type[Event], cause: Cause, channel_id: ChannelId, data: WireModel
+) -> LoggedEvent:
+    """An event about a channel that is logged and told like any other, and stands outside its order."""
+    return _event(event_class, cause, subject_of("channels", channel_id), None, data, channel_id, None)
+
+
 def user_event(
     event_class: type[Event], cause: Cause, user_id: UserId, version: int, data: WireModel
 ) -> LoggedEvent:
@@ -106,7 +113,7 @@ def _event(
     event_class: type[Event],
     cause: Cause,
     subject: str,
-    version: int,
+    version: int | None,
     data: WireModel | bytes,
     channel_id: ChannelId | None,
     copies: list[str] | None,
@@ -120,7 +127,7 @@ def _event(
         epoch=cause.epoch,
         channelid=channel_id,
         actorid=cause.actor_id,
-        sequence=str(version),
+        sequence=None if version is None else str(version),
         traceparent=cause.traceparent,
     )
     body = encode_with_data(event_class, envelope, data if isinstance(data, bytes) else data_json(data))

@@ -57,9 +57,24 @@ def hidden(state: PrivateState, *, on: bool, clear_history: bool) -> PrivateStat
     return replace(state, hidden=True, hidden_seq=state.last_seq, cleared_seq=cleared_seq)
 
 
+def read_up_to(state: PrivateState, *, seq: int | None) -> PrivateState:
+    """Read up to a seq, or (None) all that there is; never back, and never beyond the last message."""
+    wanted = state.last_seq if seq is None else min(seq, state.last_seq)
+    return replace(state, last_read_seq=max(state.last_read_seq, wanted))
+
+
+def unread_from(state: PrivateState, *, seq: int) -> PrivateState:
+    """Unread from a seq on, in a new generation; what was unread already stays as it is."""
+    if seq > state.last_read_seq:
+        return state
+    return replace(state, read_generation=state.read_generation + 1, last_read_seq=max(seq - 1, 0))
+
+
 def changed_fields(before: PrivateState, after: PrivateState) -> list[str]:
     """The names of what is different for the user, as the event has them."""
     changes = {
+        "lastReadSeq": before.last_read_seq != after.last_read_seq,
+        "readGeneration": before.read_generation != after.read_generation,
         "mutedUntil": before.muted_until != after.muted_until,
         "starred": before.starred != after.starred,
         "hidden": before.is_hidden != after.is_hidden,

@@ -46,6 +46,8 @@ async def write_state(tx: Transaction, app_id: AppId, user_id: UserId, state: Pr
         state.hidden_seq,
         state.cleared_seq,
         state.updated_at,
+        state.read_generation,
+        state.last_read_seq,
     )
     return version
 
@@ -70,7 +72,7 @@ with counted as (
 )
 update channel_member
 set muted_until = $4, starred = $5, hidden = $6, hidden_seq = $7, cleared_seq = $8, state_updated_at = $9,
-  state_version = counted.state_version
+  read_generation = $10, last_read_seq = $11, state_version = counted.state_version
 from counted
 where channel_id = $3 and user_id = $2
 returning counted.version

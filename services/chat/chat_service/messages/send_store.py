@@ -88,12 +88,28 @@ async def write_sends(
         [threads[parent] for parent in per_parent],
         *_message_columns(accepted, events),
         *log.columns(events),
-        [UUID(channel_id) for channel_id, _ in slowed],
-        [user_id for _, user_id in slowed],
+        *_sender_columns(accepted, slowed),
     )
     links = links_of(one.message for one in accepted)
     if links:
         await link(tx, links)
+
+
+def _sender_columns(
+    accepted: Sequence[Accepted], slowed: Collection[tuple[ChannelId, UserId]]
+) -> tuple[list[object], ...]:
+    """Who sent where, up to which seq they have therefore read, and whether slow mode remembers it."""
+    read_seqs: dict[tuple[ChannelId, UserId], int] = {}
+    for one in accepted:
+        if one.message.seq is not None:
+            read_seqs[one.message.channel_id, one.message.user_id] = one.message.seq
+    senders = list(dict.fromkeys([*read_seqs, *slowed]))
+    return (
+        [UUID(channel_id) for channel_id, _ in senders],
+        [user_id for _, user_id in senders],
+        [read_seqs.get(sender, 0) for sender in senders],
+        [sender in slowed for sender in senders],
+    )
 
 
 def _message_columns(accepted: Sequence[Accepted], events: Sequence[LoggedEvent]) -> tuple[list[object], ...]:
@@ -174,11 +190,14 @@ with moved as (
       last_message_at = $1
   from unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::int[]) as counted (id, last_seq, cv, added)
   where channel.id = counted.id
-), slowed as (
-  update channel_member
-  set last_sent_at = $1
-  from unnest($36::uuid[], $37::text[]) as slow (channel_id, user_id)
-  where channel_member.channel_id = slow.channel_id and channel_member.user_id = slow.user_id
+), senders as (
+  update channel_member as place
+  set last_read_seq = greatest(place.last_read_seq, sender.seq),
+    receipt_seq = greatest(place.receipt_seq, sender.seq),
+    last_sent_at = case when sender.is_slowed then $1 else place.last_sent_at end
+  from unnest($36::uuid[], $37::text[], $38::bigint[], $39::boolean[])
+    as sender (channel_id, user_id, seq, is_slowed)
+  where place.channel_id = sender.channel_id and place.user_id = sender.user_id
 ), threads as (
   update message
   set reply_count = reply_count + thread.added, last_thread_seq = thread.last_seq, last_reply_at = $1

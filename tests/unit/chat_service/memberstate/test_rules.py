@@ -70,3 +70,16 @@ def test_what_was_cleared_stays_cleared_when_the_channel_is_shown() -> None:
 
     assert rules.hidden(cleared, on=False, clear_history=False).cleared_seq == 7
     assert rules.as_told(cleared, UserId("ann")).hidden
+
+
+@given(st.integers(0, 9), st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=12))
+def test_a_marker_is_the_greatest_pair_of_generation_and_seq(
+    begun: int, steps: list[tuple[bool, int]]
+) -> None:
+    state = replace(PLAIN, last_seq=9, last_read_seq=begun)
+    for is_read, seq in steps:
+        before = (state.read_generation, state.last_read_seq)
+        state = rules.read_up_to(state, seq=seq) if is_read else rules.unread_from(state, seq=seq)
+        after = (state.read_generation, state.last_read_seq)
+        assert after >= before
+        assert 0 <= state.last_read_seq <= 9
