@@ -160,14 +160,17 @@ async def test_a_channel_without_receipts_keeps_markers_and_tells_nobody(chat: C
     assert await receipts(chat, room) == []
 
 
-async def test_a_muted_channel_does_not_count_and_bodies_say_one_place(tenant: Tenant) -> None:
+async def test_a_muted_and_a_hidden_channel_do_not_count_and_bodies_say_one_place(tenant: Tenant) -> None:
     ann, bob = await tenant.users("ann", "bob")
     room, other = await room_of(ann, "bob"), await room_of(ann, "bob")
     await send(ann, room, 2)
     await send(ann, other, 3)
     await bob.call("PATCH", f"/api/channels/{other}/mute", {"muted": True})
 
-    assert (await bob.call("GET", "/api/channels/unread-count")).json() == {"count": 2, "channels": 1}
+    count = "/api/channels/unread-count"
+    assert (await bob.call("GET", count)).json() == {"count": 2, "channels": 1}
+    await bob.call("PATCH", f"/api/channels/{room}/hide", {"hidden": True})
+    assert (await bob.call("GET", count)).json() == {"count": 0, "channels": 0}
     for path, body in (("read", {"seq": 1, "messageId": "x"}), ("unread", {}), ("read", {"seq": 0})):
         refused = await bob.call("POST", f"/api/channels/{room}/{path}", body)
         assert (refused.status_code, error_code(refused)) == (422, "invalid_input"), path

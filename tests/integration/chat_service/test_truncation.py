@@ -133,6 +133,50 @@ async def test_a_hard_truncation_wipes_rows_and_log_and_keeps_client_ids(
     assert tuple(row) == (1_100, 1_100)
 
 
+async def test_a_hard_truncation_takes_along_all_that_others_keep_about_messages(tenant: Tenant) -> None:
+    ann = await tenant.user("ann")
+    made = await ann.channel(type="group")
+    messages = f"/api/channels/{made['id']}/messages"
+    kept, gone = [
+        (await ann.call("POST", messages, {"text": SECRET})).json()["id"] for _ in ("edited", "deleted")
+    ]
+    poll = {"question": SECRET, "options": [{"id": "y", "text": SECRET}, {"id": "n", "text": "no"}]}
+    for method, path, body in (
+        ("PATCH", f"/{kept}", {"text": f"{SECRET}, again"}),
+        ("POST", f"/{kept}/reactions", {"type": "👍"}),
+        ("POST", f"/{kept}/pin", None),
+        ("POST", f"/{kept}/save", None),
+        ("POST", f"/{kept}/polls", poll),
+        ("DELETE", f"/{gone}", None),
+    ):
+        assert (await ann.call(method, messages + path, body)).status_code < 300, path
+
+    await ann.call("POST", f"/api/channels/{made['id']}/truncate", {"hard": True})
+    await sweep(tenant)
+
+    assert await details_of(tenant, made["id"]) == 0
+    assert await copies_of_the_secret(tenant, made["id"]) == 0
+    [row] = await tenant.chat.sql(
+        "select count(*) as told from event where channel_id = $1::uuid"
+        " and position('that must be gone' in convert_from(body, 'utf8')) > 0",
+        made["id"],
+    )
+    assert row["told"] == 0
+
+
+async def details_of(tenant: Tenant, channel_id: str) -> int:
+    """Rows that belong to messages of the channel, in every table that has such."""
+    tables = ("message_history", "deleted_content", "reaction", "saved_message", "poll", "upload_link")
+    counts = " + ".join(
+        f"(select count(*) from {table} where message_id in (select id from of_channel))" for table in tables
+    )
+    rows = await tenant.chat.sql(
+        f"with of_channel as (select id from message where channel_id = $1::uuid) select {counts} as count",
+        channel_id,
+    )
+    return int(rows[0]["count"])
+
+
 async def test_truncation_is_for_owners_admins_and_servers_of_the_app(tenant: Tenant) -> None:
     ann, eve = await tenant.users("ann", "eve")
     public, private = await ann.channel(type="public"), await ann.channel(type="private")

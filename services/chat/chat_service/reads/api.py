@@ -50,7 +50,7 @@ class MarkUnread(MarkRead):
 
 @router.get("/unread-count")
 async def count_unread(request: Request, caller: ReadingUser) -> Response:
-    """Unread messages over all channels of the caller that are not muted."""
+    """Unread messages over all channels of the caller that are neither muted nor hidden."""
     async with reading(resources_of(request).pool) as connection:
         counted = await store.count_unread(connection, caller.app_id, _own_id(caller), utc_now())
     return RawJson(data_json(counted))

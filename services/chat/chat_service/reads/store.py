@@ -120,7 +120,7 @@ cross join lateral (
   select channel.last_seq - greatest(place.last_read_seq, channel.truncated_seq, place.cleared_seq) as unread
 ) as behind
 where place.app_id = $1 and place.user_id = $2 and channel.deleted_at is null and behind.unread > 0
-  and coalesce(place.muted_until <= $3, true)
+  and coalesce(place.muted_until <= $3, true) and not (place.hidden and channel.last_seq <= place.hidden_seq)
 """
 
 _LIST_READERS = """
