@@ -10,8 +10,15 @@ from pydantic import AwareDatetime, Field
 
 from chat_service.auth.credentials import ChatReader, ChatWriter
 from chat_service.auth.principal import Principal
-from chat_service.doors import cause_of, mutate, resources_of, utc_now
-from chat_service.errors import ChannelNotFound, MessageNotFound
+from chat_service.doors import (
+    acting_user,
+    cause_of,
+    mutate,
+    require_channel_id,
+    require_message_id,
+    resources_of,
+    utc_now,
+)
 from chat_service.messages import actions as message_actions
 from chat_service.messages import rules as message_rules
 from chat_service.messages.rules import Send
@@ -80,7 +87,7 @@ async def attach_poll(
     """Attach a poll to a message: its author, once."""
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     rules.require_future(body.ends_at, cause.now)
-    new, wanted, message = _new_poll(body), channel_id_in_path(channel_id), _message_id(message_id)
+    new, wanted, message = _new_poll(body), channel_id_in_path(channel_id), require_message_id(message_id)
 
     async def effect(tx: Transaction) -> Answer:
         return Answer(data_json(await actions.attach(tx, cause, wanted, message, new)), 201)
@@ -176,7 +183,7 @@ async def _vote(
 ) -> Response:
     # Beside an anonymous vote's event of the same moment the request's log line would tell who voted what.
     request.scope["state"].pop("user_id", None)
-    voter = Voter(_acting_user(caller, for_user), by_server=caller.user_id is None)
+    voter = Voter(acting_user(caller, for_user), by_server=caller.user_id is None)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
@@ -186,15 +193,13 @@ async def _vote(
 
 
 async def _send(request: Request, caller: Principal, channel_id: str, body: SendPoll) -> Send:
-    channel = channel_id_in_path(channel_id)
-    if channel is None:
-        raise ChannelNotFound
+    channel = require_channel_id(channel_id)
     call = await idempotent_call(request, caller.scope)
     asked = body.model_dump(mode="json", exclude={"client_msg_id", "user_id"}, exclude_defaults=True)
     return Send(
         app_id=caller.app_id,
         channel_id=channel,
-        user_id=_acting_user(caller, body.user_id),
+        user_id=acting_user(caller, body.user_id),
         client_msg_id=message_rules.client_id_for(body.client_msg_id, call),
         text=body.text or body.question,
         attachments=[],
@@ -219,16 +224,6 @@ def _new_poll(body: MakePoll) -> NewPoll:
     )
 
 
-def _acting_user(caller: Principal, given: UserId | None) -> UserId:
-    if caller.user_id is None:
-        if given is None:
-            raise invalid_field("userId", "missing", "required with an API key: for whom?")
-        return given
-    if given is not None and given != caller.user_id:
-        raise invalid_field("userId", "not_yours", "a user acts as itself; leave userId out")
-    return caller.user_id
-
-
 def _user_id(text: str) -> UserId:
     user_id = user_id_in_path(text)
     if user_id is None:
@@ -239,10 +234,3 @@ def _user_id(text: str) -> UserId:
 def _poll_id(text: str) -> PollId | None:
     canonical = uuid_in_path(text)
     return None if canonical is None else PollId(canonical)
-
-
-def _message_id(text: str) -> MessageId:
-    canonical = uuid_in_path(text)
-    if canonical is None:
-        raise MessageNotFound
-    return MessageId(canonical)
