@@ -1,6 +1,5 @@
 """Rows of /ws: sends against a bare echo, fan-out to many followers, bursts, and what an idle socket costs."""
 
-import asyncio
 import os
 import sys
 from dataclasses import replace
@@ -143,7 +142,6 @@ async def _idle_row(stack: Stack, chat: Process, room: str, tokens: list[str]) -
     """5,000 sockets that are connected, follow a channel and say nothing."""
     before = _resident_bytes(chat.pid)
     held = await hold(SocketPlan(stack.port("chat"), tokens, [room] * len(tokens), senders=0, hold=True))
-    await asyncio.sleep(2)  # what connecting needed for a moment is given back
     each = (_resident_bytes(chat.pid) - before) / len(tokens)
     await held.close()
     return Row(

@@ -77,6 +77,7 @@ FURTHER_IDEAS = {
     "chat_service/channels/views": "a channel and a member as they are shown",
     "chat_service/events/control": "what the processes tell each other at once",
     "chat_service/events/feed": "read the log by position",
+    "chat_service/events/lanes": "a lane between its numbers and the broker's confirmations",
     "chat_service/events/log": "append in the transaction",
     "chat_service/events/outgoing": "an event on its way to the broker",
     "chat_service/events/relay": "number and publish",

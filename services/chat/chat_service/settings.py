@@ -66,11 +66,12 @@ class ChatSettings(ServiceSettings):
         description="Database connections for everything but sends.",
     )
     writers: int = Field(
-        2,
+        1,
         ge=1,
         le=32,
         validation_alias="CHAT_WRITERS",
-        description="Batched writers, each with a connection of its own.",
+        description="Batched writers, each with a connection of its own. One writes more than one process can take in; "
+        "more make smaller batches, which cost more.",
     )
     write_queue_limit: int = Field(
         2_000,

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NewType, TypeAlias, cast
@@ -101,6 +102,32 @@ async def connect(
         command_timeout=60.0,
         server_settings={**_SERVER_SETTINGS, "application_name": application_name, **(server_settings or {})},
     )
+
+
+# Statements are planned once and not for each of their values: planning ours takes as long as running them.
+PLANNED_ONCE: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
+_FIRST_REPLAN_S = 1.0
+_REPLAN_EVERY_S = 60.0
+
+
+class Replanning:
+    """For a connection with `PLANNED_ONCE`: has its statements planned anew, seldom, by what the tables are then.
+
+    A plan that was made while a table was empty would be kept until its statistics are next gathered, and may scan what
+    has grown since. So plans live one second at first, then twice as long each time, up to a minute.
+    """
+
+    def __init__(self) -> None:
+        self._every_s = _FIRST_REPLAN_S
+        self._due_s = time.monotonic() + self._every_s
+
+    async def refresh(self, connection: Connection) -> None:
+        """Forget the plans if they are old. Outside a transaction."""
+        if time.monotonic() < self._due_s:
+            return
+        await connection.execute("discard plans")
+        self._every_s = min(self._every_s * 2, _REPLAN_EVERY_S)
+        self._due_s = time.monotonic() + self._every_s
 
 
 @asynccontextmanager

@@ -8,15 +8,19 @@ error, not a value that nobody looks at) and confirmed; confirms are pipelined.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
+from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
+from pamqp.body import ContentBody
 from pamqp.commands import Basic
+from pamqp.frame import marshal
+from pamqp.header import ContentHeader
 
 # What a broker that is away, restarting or blocking raises.
 BROKER_AWAY: tuple[type[BaseException], ...] = (
@@ -44,6 +48,17 @@ class OutgoingMessage:
     content_type: str = "application/cloudevents+json"
     persistent: bool = True
     expiration_ms: int | None = None
+
+
+Confirmation = asyncio.Future[Any]
+
+
+def refusal_of(confirmation: Confirmation) -> str | None:
+    """Why the broker did not take a message; None when it did. The answer has to be there."""
+    if confirmation.cancelled():
+        return "cancelled"
+    error = confirmation.exception()
+    return None if error is None else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +132,41 @@ class Publisher:
         confirmed = 0
         while confirmed < len(messages):
             part = messages[confirmed : confirmed + window]
-            results = await asyncio.gather(*(self._publish_one(exchange, one) for one in part))
-            for failure in results:
+            try:
+                confirmations = await self.post(exchange, part)
+            except BROKER_AWAY as error:
+                return PublishOutcome(confirmed, f"{type(error).__name__}: {error}")
+            await asyncio.wait(confirmations, timeout=self._confirm_timeout_s)
+            for confirmation in confirmations:
+                failure = refusal_of(confirmation) if confirmation.done() else "not confirmed in time"
                 if failure is not None:
                     return PublishOutcome(confirmed, failure)
                 confirmed += 1
         return PublishOutcome(confirmed)
 
-    async def _publish_one(self, exchange: str, message: OutgoingMessage) -> str | None:
+    async def post(self, exchange: str, messages: Sequence[OutgoingMessage]) -> list[Confirmation]:
+        """Put messages on the wire, in order and in one write; each future is the broker's answer (`refusal_of`).
+
+        What the library's own publish does for one message, without its task, its timer and its write for each:
+        at a third of the cost, and every event pays it.
+
+        Raises:
+            BROKER_AWAY: the connection is gone; nothing was sent.
+        """
+        channel = self._channel
+        async with channel.lock:
+            payload = b"".join(
+                marshal(frame, channel.number)
+                for message in messages
+                for frame in self._frames(exchange, message)
+            )
+            await channel.write_queue.put(ChannelFrame(payload, should_close=False))
+            # Nothing waits between the writing and this, so no answer comes before its future is there.
+            return [self._expect(message.message_id) for message in messages]
+
+    def _frames(
+        self, exchange: str, message: OutgoingMessage
+    ) -> Iterator[Basic.Publish | ContentHeader | ContentBody]:
         properties = Basic.Properties(
             content_type=message.content_type,
             message_id=message.message_id,
@@ -134,19 +176,27 @@ class Publisher:
             delivery_mode=_PERSISTENT if message.persistent else _TRANSIENT,
             expiration=None if message.expiration_ms is None else str(message.expiration_ms),
         )
-        try:
-            await self._channel.basic_publish(
-                message.body,
-                exchange=exchange,
-                routing_key=message.routing_key,
-                properties=properties,
-                mandatory=message.persistent,
-                timeout=self._confirm_timeout_s,
-                wait=False,
-            )
-        except BROKER_AWAY as error:
-            return f"{type(error).__name__}: {error}"
-        return None
+        yield Basic.Publish(exchange=exchange, routing_key=message.routing_key, mandatory=message.persistent)
+        yield ContentHeader(properties=properties, body_size=len(message.body))
+        size = self._channel.max_content_size
+        for start in range(0, len(message.body), size):
+            yield ContentBody(message.body[start : start + size])
+
+    def _expect(self, message_id: str) -> Confirmation:
+        """A future where the library's reader looks: by delivery tag, and for returned messages by id."""
+        channel = self._channel
+        channel.delivery_tag += 1
+        tag = channel.delivery_tag
+        confirmation: Confirmation = channel.create_future()
+        channel.confirmations[tag] = confirmation
+        channel.message_id_delivery_tag[message_id] = tag
+
+        def forget(_: Confirmation) -> None:
+            if channel.message_id_delivery_tag.get(message_id) == tag:
+                del channel.message_id_delivery_tag[message_id]
+
+        confirmation.add_done_callback(forget)
+        return confirmation
 
     async def close(self) -> None:
         """Close the connection; what was not confirmed counts as not sent."""

@@ -10,35 +10,43 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from chat_service.events import store
+from chat_service.events.lanes import FIRST_PAUSE_S, Lane, Posted
 from chat_service.events.outgoing import outgoing
-from chat_service.events.rules import NumberedEvent, fair_share, next_window, positions_for
+from chat_service.events.rules import NumberedEvent, fair_share, positions_for
 from chat_service.instruments import RelayInstruments
 from chatsdk_contracts.ids import day_floor, new_id
 from chatsdk_contracts.topology import EVENTS_EXCHANGE, LANES, definitions
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import Connection, Pool, connect, reading, transaction_on
+from chatsdk_runtime.postgres import (
+    PLANNED_ONCE,
+    Connection,
+    Pool,
+    Replanning,
+    connect,
+    reading,
+    transaction_on,
+)
 from chatsdk_runtime.rabbit import Publisher, declare
 
 log = structlog.get_logger()
 
 _NUMBER_AT_ONCE = 1_000  # per lane
-_PUBLISH_AT_ONCE = 1_000  # per lane
-_BUFFERED_PER_LANE = 5_000
+_READ_AT_ONCE = 1_000  # per lane
+_POST_AT_ONCE = 512  # over all lanes
+_WATERMARK_EVERY_S = 0.02
+_CONFIRM_TIMEOUT_S = 10.0
 _EVERYTHING = UUID(int=0)
 _FULL_SCAN_EVERY_S = 60.0
-_LANE_PAUSE_S = 0.1
-_LONGEST_LANE_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +55,6 @@ class RelayTimes:
 
     poll_s: float
     lease_s: float
-
-
-@dataclass(slots=True)
-class _Lane:
-    """A led lane's state in memory; the database's is the truth."""
-
-    published_pos: int = 0
-    next_pos: int = 1
-    window: int = 16
-    not_before_s: float = 0.0
-    pause_s: float = _LANE_PAUSE_S
-    buffer: deque[NumberedEvent] = field(default_factory=deque)
 
 
 class Relay:
@@ -81,7 +77,7 @@ class Relay:
         self._instruments = instruments
         self._faults = faults
         self._session = UUID(new_id())
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, Lane] = {}
         self._to_number = asyncio.Event()
         self._to_publish = asyncio.Event()
 
@@ -121,7 +117,7 @@ class Relay:
             positions = {lane.lane: lane for lane in await store.lane_positions(connection)}
             for lane in taken:
                 found = positions[lane]
-                self._lanes[lane] = _Lane(published_pos=found.published_pos, next_pos=found.next_pos)
+                self._lanes[lane] = Lane(published_pos=found.published_pos, next_pos=found.next_pos)
             log.info("lanes_led", lanes=led, replicas=replicas)
             self._to_number.set()
             self._to_publish.set()
@@ -135,10 +131,11 @@ class Relay:
         connection = await connect(
             self._direct_url,
             application_name="chat-relay",
-            # Bounds of ids are known when a statement runs: let every plan leave out the other days.
-            server_settings={"plan_cache_mode": "force_custom_plan"},
+            server_settings=PLANNED_ONCE,
         )
+        plans = Replanning()
         full_scan_s = 0.0
+        woken = False
         try:
             while True:
                 self._to_number.clear()
@@ -146,46 +143,37 @@ class Relay:
                 everything = time.monotonic() >= full_scan_s
                 if everything:
                     full_scan_s = time.monotonic() + _FULL_SCAN_EVERY_S
-                numbered = await self._number_once(connection, _EVERYTHING if everything else _recently())
-                if numbered:
-                    self._faults.reached("relay.numbered")
-                    self._to_publish.set()
-                    continue
-                await _wait(self._to_number, self._times.poll_s)
+                since = _EVERYTHING if everything else _recently()
+                await plans.refresh(connection)
+                # A poll that finds nothing, the usual one, takes no lock.
+                if woken or await store.has_unnumbered(connection, list(self._lanes), since):
+                    numbered = await self._number_once(connection, since)
+                    if numbered:
+                        self._faults.reached("relay.numbered")
+                        self._to_publish.set()
+                    if numbered >= _NUMBER_AT_ONCE:
+                        continue
+                woken = await _wait(self._to_number, self._times.poll_s)
         finally:
             connection.terminate()
 
     async def _number_once(self, connection: Connection, since: UUID) -> int:
-        if not self._lanes:
-            return 0
-        lanes = await store.lanes_with_unnumbered(connection, list(self._lanes), since)
-        if not lanes:
-            return 0
         async with transaction_on(connection) as tx:
-            next_positions = await store.lock_lanes(tx, lanes, self._session)
+            next_positions = await store.lock_unnumbered(tx, list(self._lanes), self._session, since)
             waiting = await store.unnumbered(tx, list(next_positions), since, _NUMBER_AT_ONCE)
             if not waiting:
                 return 0
             positions, following = positions_for([row["lane"] for row in waiting], next_positions)
-            await store.number(tx, [row["id"] for row in waiting], positions)
-            await store.move_next(tx, following)
-        events = [store.numbered_event(row, pos) for row, pos in zip(waiting, positions, strict=True)]
-        self._buffer(events, following)
-        self._instruments.numbered.inc(len(events))
-        return len(events)
-
-    def _buffer(self, events: Sequence[NumberedEvent], following: dict[int, int]) -> None:
-        """Keep what was just read, so that publishing need not read it again; a gap means "read the log"."""
-        for event in events:
-            lane = self._lanes.get(event.lane)
-            if lane is None:
-                continue
-            expected = lane.buffer[-1].pos + 1 if lane.buffer else lane.published_pos + 1
-            if event.pos == expected and len(lane.buffer) < _BUFFERED_PER_LANE:
-                lane.buffer.append(event)
+            await store.number(tx, [row["id"] for row in waiting], positions, following)
+        for row, pos in zip(waiting, positions, strict=True):
+            lane = self._lanes.get(row["lane"])
+            if lane is not None:
+                lane.keep(store.numbered_event(row, pos))
         for number, next_pos in following.items():
             if number in self._lanes:
                 self._lanes[number].next_pos = next_pos
+        self._instruments.numbered.inc(len(waiting))
+        return len(waiting)
 
     async def publish(self, heartbeat: Heartbeat) -> None:
         """Publish what is numbered, for as long as broker and database answer."""
@@ -203,69 +191,74 @@ class Relay:
             await declare(publisher.channel, definitions())
             self._instruments.broker_connected.set(1)
             stack.callback(self._instruments.broker_connected.set, 0)
+            for lane in self._lanes.values():
+                lane.rewind()
+            moved: dict[int, int] = {}
+            moved_s = 0.0
             while True:
                 self._to_publish.clear()
                 heartbeat.beat()
                 if not publisher.is_open:
                     message = "the connection to the broker is closed"
                     raise ConnectionError(message)
-                moved = await self._publish_once(publisher, watermarks)
-                if not moved:
-                    await _wait(self._to_publish, 1.0 if self._all_published() else _LANE_PAUSE_S)
+                moved |= self._take_answers()
+                posted = await self._post(publisher)
+                if moved and time.monotonic() - moved_s >= _WATERMARK_EVERY_S:
+                    self._faults.reached("relay.published")
+                    await store.move_published(watermarks, self._session, moved)
+                    moved, moved_s = {}, time.monotonic()
+                if not posted:
+                    await _wait(self._to_publish, self._pause_s(moved))
 
-    def _all_published(self) -> bool:
-        return all(lane.next_pos - 1 <= lane.published_pos for lane in self._lanes.values())
+    def _pause_s(self, moved: Mapping[int, int]) -> float:
+        """How long publishing may wait if nobody wakes it."""
+        if moved or any(lane.in_flight for lane in self._lanes.values()):
+            return _WATERMARK_EVERY_S
+        return 1.0 if all(lane.is_published for lane in self._lanes.values()) else FIRST_PAUSE_S
 
-    async def _publish_once(self, publisher: Publisher, watermarks: Connection) -> bool:
+    def _take_answers(self) -> dict[int, int]:
+        """What the broker said since: how far each lane came that moved."""
+        moved = {}
+        for number, lane in self._lanes.items():
+            if not lane.in_flight:
+                continue
+            confirmed = lane.confirm()
+            if confirmed:
+                self._instruments.published.inc(confirmed)
+                moved[number] = lane.published_pos
+            refused = lane.stop_at_refusal()
+            if refused is not None:
+                event, reason = refused
+                self._instruments.refused.inc()
+                log.warning("lane_stopped", lane=number, event_id=event.id, reason=reason)
+            elif lane.in_flight and time.monotonic() - lane.in_flight[0].posted_s > _CONFIRM_TIMEOUT_S:
+                message = f"the broker does not confirm {lane.in_flight[0].event.id}"
+                raise TimeoutError(message)
+        return moved
+
+    async def _post(self, publisher: Publisher) -> int:
+        """Put what may go out on the wire, all lanes in one write; returns how many events."""
         now_s = time.monotonic()
-        due = {
-            number: lane
-            for number, lane in self._lanes.items()
-            if lane.next_pos - 1 > lane.published_pos and lane.not_before_s <= now_s
-        }
-        if not due:
-            return False
-        confirmed = await asyncio.gather(
-            *(self._publish_lane(publisher, number, lane) for number, lane in due.items())
-        )
-        moved = {
-            number: lane.published_pos
-            for (number, lane), count in zip(due.items(), confirmed, strict=True)
-            if count
-        }
-        if moved:
-            self._faults.reached("relay.published")
-            await store.move_published(watermarks, self._session, moved)
-        return bool(moved)
+        going: list[tuple[Lane, NumberedEvent]] = []
+        for number, lane in list(self._lanes.items()):
+            room = min(lane.room(now_s), _POST_AT_ONCE - len(going))
+            if room <= 0:
+                continue
+            if not lane.has_next:
+                lane.refill(await self._read_log(number, lane))
+            going += [(lane, lane.buffer.popleft()) for _ in range(min(room, len(lane.buffer)))]
+        if going:
+            confirmations = await publisher.post(EVENTS_EXCHANGE, [outgoing(event) for _, event in going])
+            for (lane, event), confirmation in zip(going, confirmations, strict=True):
+                lane.in_flight.append(Posted(event, confirmation, now_s))
+                if len(lane.in_flight) >= lane.window:
+                    confirmation.add_done_callback(lambda _: self._to_publish.set())
+        return len(going)
 
-    async def _publish_lane(self, publisher: Publisher, number: int, lane: _Lane) -> int:
-        events = await self._next_events(number, lane)
-        outcome = await publisher.publish(
-            EVENTS_EXCHANGE, [outgoing(event) for event in events], window=lane.window
-        )
-        lane.published_pos += outcome.confirmed
-        while lane.buffer and lane.buffer[0].pos <= lane.published_pos:
-            lane.buffer.popleft()
-        self._instruments.published.inc(outcome.confirmed)
-        lane.window = next_window(lane.window, failed=outcome.failure is not None)
-        if outcome.failure is None:
-            lane.pause_s = _LANE_PAUSE_S
-        else:
-            self._instruments.refused.inc()
-            lane.not_before_s = time.monotonic() + lane.pause_s
-            lane.pause_s = min(lane.pause_s * 2, _LONGEST_LANE_PAUSE_S)
-            log.warning(
-                "lane_stopped", lane=number, event_id=events[outcome.confirmed].id, reason=outcome.failure
-            )
-        return outcome.confirmed
-
-    async def _next_events(self, number: int, lane: _Lane) -> list[NumberedEvent]:
-        if lane.buffer and lane.buffer[0].pos == lane.published_pos + 1:
-            return [lane.buffer[index] for index in range(min(len(lane.buffer), _PUBLISH_AT_ONCE))]
-        lane.buffer.clear()
+    async def _read_log(self, number: int, lane: Lane) -> list[NumberedEvent]:
         async with reading(self._pool) as connection:
             return await store.by_position(
-                connection, number, lane.published_pos, lane.next_pos - 1, _PUBLISH_AT_ONCE
+                connection, number, lane.posted_pos, lane.next_pos - 1, _READ_AT_ONCE
             )
 
 
@@ -274,12 +267,13 @@ def _recently() -> UUID:
     return day_floor((datetime.now(UTC) - timedelta(days=1)).date())
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
+    """Whether somebody woke it."""
     try:
         async with asyncio.timeout(timeout_s):
-            await event.wait()
+            return await event.wait()
     except TimeoutError:
-        return
+        return False
 
 
 WakeRelay = Callable[[], None]

@@ -52,14 +52,21 @@ async def lead_lanes(connection: Connection, session: UUID, lease_s: float, shar
     return sorted(led)
 
 
-async def lock_lanes(tx: Transaction, lanes: Sequence[int], session: UUID) -> dict[int, int]:
-    """Fence: lock the lanes that this replica still leads; returns each one's next position."""
-    return {row["lane"]: row["next_pos"] for row in await tx.fetch(_LOCK_LANES, lanes, session)}
+async def lock_unnumbered(
+    tx: Transaction, lanes: Sequence[int], session: UUID, since: UUID
+) -> dict[int, int]:
+    """Fence: lock the lanes that this replica still leads and that have something to number.
+
+    Returns each one's next position.
+    """
+    rows = await tx.fetch(_LOCK_UNNUMBERED, lanes, session, since)
+    return {row["lane"]: row["next_pos"] for row in rows}
 
 
-async def lanes_with_unnumbered(connection: Connection, lanes: Sequence[int], since: UUID) -> list[int]:
-    """Which of these lanes have something to number; without a lock, so that an idle poll costs next to nothing."""
-    return [row["lane"] for row in await connection.fetch(_LANES_WITH_UNNUMBERED, lanes, since)]
+async def has_unnumbered(connection: Connection, lanes: Sequence[int], since: UUID) -> bool:
+    """Whether these lanes have something to number; without a lock, so that an idle poll costs next to nothing."""
+    found: bool = await connection.fetchval(_HAS_UNNUMBERED, lanes, since)
+    return found
 
 
 async def unnumbered(tx: Transaction, lanes: Sequence[int], since: UUID, limit: int) -> list[Row]:
@@ -67,14 +74,11 @@ async def unnumbered(tx: Transaction, lanes: Sequence[int], since: UUID, limit: 
     return await tx.fetch(_UNNUMBERED, lanes, since, limit)
 
 
-async def number(tx: Transaction, ids: Sequence[UUID], positions: Sequence[int]) -> None:
-    """Give events their positions."""
-    await tx.execute(_NUMBER, ids, positions, min(ids), max(ids))
-
-
-async def move_next(tx: Transaction, next_positions: Mapping[int, int]) -> None:
-    """Remember the next free position of each lane."""
-    await tx.execute(_MOVE_NEXT, list(next_positions), list(next_positions.values()))
+async def number(
+    tx: Transaction, ids: Sequence[UUID], positions: Sequence[int], following: Mapping[int, int]
+) -> None:
+    """Give events their positions, and remember each lane's next free one."""
+    await tx.execute(_NUMBER, ids, positions, min(ids), max(ids), list(following), list(following.values()))
 
 
 async def move_published(connection: Connection, session: UUID, published: Mapping[int, int]) -> None:
@@ -152,10 +156,11 @@ def numbered_event(row: Row, position: int) -> NumberedEvent:
     )
 
 
-_LANES_WITH_UNNUMBERED = """
-select wanted.lane
-from unnest($1::smallint[]) as wanted (lane)
-where exists (select from event where lane = wanted.lane and lane_pos is null and id >= $2)
+_HAS_UNNUMBERED = """
+select exists (
+  select from unnest($1::smallint[]) as wanted (lane)
+  where exists (select from event where lane = wanted.lane and lane_pos is null and id >= $2)
+)
 """
 
 _RENEW_SESSION = """
@@ -201,11 +206,12 @@ from held
 where relay_lane.lane = held.lane and leader = $1
 """
 
-_LOCK_LANES = """
+_LOCK_UNNUMBERED = """
 select lane, next_pos from relay_lane
 where lane = any($1::smallint[]) and leader = $2
+  and exists (select from event where event.lane = relay_lane.lane and lane_pos is null and id >= $3)
 order by lane
-for no key update
+for no key update of relay_lane
 """
 
 _UNNUMBERED = """
@@ -222,15 +228,14 @@ order by e.lane, e.subject, e.version, e.id
 """
 
 _NUMBER = """
+with moved as (
+  update relay_lane set next_pos = moved.next_pos
+  from unnest($5::smallint[], $6::bigint[]) as moved (lane, next_pos)
+  where relay_lane.lane = moved.lane
+)
 update event set lane_pos = numbered.pos
 from unnest($1::uuid[], $2::bigint[]) as numbered (id, pos)
 where event.id = numbered.id and event.id >= $3 and event.id <= $4
-"""
-
-_MOVE_NEXT = """
-update relay_lane set next_pos = moved.next_pos
-from unnest($1::smallint[], $2::bigint[]) as moved (lane, next_pos)
-where relay_lane.lane = moved.lane
 """
 
 _MOVE_PUBLISHED = """

@@ -35,7 +35,9 @@ from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.postgres import (
     DATABASE_AWAY,
+    PLANNED_ONCE,
     Connection,
+    Replanning,
     connect,
     is_bad_argument,
     transaction_on,
@@ -48,7 +50,12 @@ OUTAGE_LIMIT_S = 5.0
 _BUSY_PAUSE_S = 0.002
 
 # Rows are looked up by key, always: a plan made while the tables were small must not scan them when they are not.
-_BY_KEY_ONLY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_BY_KEY_ONLY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    **PLANNED_ONCE,
+}
 
 
 Outcome = TypeVar("Outcome")
@@ -165,9 +172,11 @@ class WriterLane:
         connection = await connect(
             self._direct_url, application_name="chat-writer", server_settings=_BY_KEY_ONLY
         )
+        plans = Replanning()
         try:
             while True:
                 heartbeat.beat()
+                await plans.refresh(connection)
                 batch = self._queue.take()
                 if batch:
                     await self._write(connection, batch)

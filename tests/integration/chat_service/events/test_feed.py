@@ -1,7 +1,6 @@
 """The log by position, as the other services read it to find what the broker never brought them."""
 
 import asyncio
-from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 from zlib import crc32
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 
 from chat_service.events import feed, store
+from chat_service.events.rules import positions_for
 from chat_service.resources import Resources
 from chatsdk_contracts.topology import LANES
 from chatsdk_runtime.postgres import reading, transaction
@@ -32,15 +32,15 @@ async def number_and_publish(resources: Resources, *, confirmed: bool = True) ->
         await store.renew_session(connection, session, 60)
         lanes = await store.lead_lanes(connection, session, 60, LANES)
     async with transaction(resources.pool) as tx:
-        places = {lane: count(after) for lane, after in (await store.lock_lanes(tx, lanes, session)).items()}
+        next_positions = await store.lock_unnumbered(tx, lanes, session, UUID(int=0))
         rows = await store.unnumbered(tx, lanes, UUID(int=0), 1_000)
         if rows:
-            await store.number(tx, [row["id"] for row in rows], [next(places[row["lane"]]) for row in rows])
-        ends = {lane: next(place) for lane, place in places.items()}
-        await store.move_next(tx, ends)
+            positions, ends = positions_for([row["lane"] for row in rows], next_positions)
+            await store.number(tx, [row["id"] for row in rows], positions, ends)
     async with reading(resources.pool) as connection:
         if confirmed:
-            await store.move_published(connection, session, {lane: end - 1 for lane, end in ends.items()})
+            ends = {place.lane: place.next_pos - 1 for place in await store.lane_positions(connection)}
+            await store.move_published(connection, session, ends)
         await store.end_session(connection, session)
 
 

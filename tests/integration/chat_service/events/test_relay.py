@@ -184,15 +184,18 @@ async def test_a_watermark_that_a_crash_forgot_is_written_again(
         await wait_for(lambda: all_published(pool), what="the watermarks are back")
 
 
-async def test_a_leader_that_was_overtaken_numbers_nothing(pool: Pool) -> None:
+async def test_a_leader_that_was_overtaken_numbers_nothing(pool: Pool, chat_database: str) -> None:
     overtaken, leader = UUID(new_id()), UUID(new_id())
+    await write(pool, chat_database, 8)
     await pool.execute(
         "update relay_lane set leader = $1, leader_until = now() + interval '1 minute'", leader
     )
+    waiting = {row["lane"] for row in await rows(pool, "select lane from event where lane_pos is null")}
 
     async with transaction(pool) as tx:
-        assert await store.lock_lanes(tx, range(LANES), overtaken) == {}
-        assert len(await store.lock_lanes(tx, range(LANES), leader)) == LANES
+        everything = UUID(int=0)
+        assert await store.lock_unnumbered(tx, range(LANES), overtaken, everything) == {}
+        assert (await store.lock_unnumbered(tx, range(LANES), leader, everything)).keys() == waiting
 
 
 async def _numbered(pool: Pool) -> bool:
