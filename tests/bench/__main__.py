@@ -1,6 +1,6 @@
 """`python -m tests.bench [names...]`: measure, print one table, write `.local/bench.json`.
 
-Names: sends, backlog, latency, deliveries, sockets, search; none: all. The exit code does not depend on goals: ratios on a
+Names: sends, backlog, latency, deliveries, sockets, reading, search; none: all. The exit code does not depend on goals: ratios on a
 busy machine are for reading.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from deploy.local.instance import Instance
 from deploy.local.paths import layout_of
-from tests.bench import search, sends, sockets, webhooks
+from tests.bench import reading, search, sends, sockets, webhooks
 from tests.bench.stack import servers
 from tests.bench.table import Row, render, write
 from tests.fixtures.slot import ROOT
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[Instance], Awaitable[list[Row]]]] = {
     "latency": webhooks.latency_rows,
     "deliveries": webhooks.delivery_rows,
     "sockets": sockets.socket_rows,
+    "reading": reading.reading_rows,
     "search": search.search_rows,
 }
 
