@@ -19,10 +19,16 @@ from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.sweep import Sweep
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
+from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
+from chat_service.presence.actions import times_of
+from chat_service.presence.reaping import Reaper
+from chat_service.presence.roster import Roster
+from chat_service.presence.telling import PresenceTeller
+from chat_service.presence.watching import Watches
 from chat_service.reads.telling import tell_receipts
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
@@ -35,6 +41,7 @@ from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
 from chat_service.search.indexer import index_log
 from chat_service.settings import ChatSettings
+from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.depot import Depot, limits_of
@@ -170,6 +177,7 @@ class _Service:
         )
         depot = Depot.open(settings, self._instruments.files)
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
+        typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
         resources = Resources(
@@ -182,9 +190,11 @@ class _Service:
             wake_relay=relay.wake,
             writer=writer,
             depot=depot,
+            typists=typists,
+            presence=teller,
         )
         public.state.resources = resources
-        public.state.realtime = realtime = self._start_realtime(keyring)
+        public.state.realtime = realtime = self._start_realtime(keyring, typists, teller)
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
@@ -194,6 +204,7 @@ class _Service:
             yield
         finally:
             await loops.stop()
+            await realtime.roster.leave()
             await _resign(relay)
 
     def _start_loops(self, relay: Relay, writer: MessageWriter, depot: Depot, epoch: int) -> None:
@@ -210,16 +221,33 @@ class _Service:
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 
-    def _start_realtime(self, keyring: Keyring) -> Realtime:
+    def _start_ephemeral(self, epoch: int) -> tuple[Typists, PresenceTeller]:
+        """What tells of typing and presence."""
+        settings, instruments, loops = self._settings, self._instruments, self._health.loops
+        channel = EphemeralChannel(settings.rabbitmq_url.get_secret_value(), instruments.ephemeral)
+        typists = Typists(channel, instruments.presence, epoch=epoch, lifetime_s=settings.typing_lifetime_s)
+        loops.start("ephemeral-publish", channel.publish)
+        loops.start("typing", typists.run)
+        return typists, PresenceTeller(channel, instruments.presence, epoch=epoch)
+
+    def _start_realtime(self, keyring: Keyring, typists: Typists, teller: PresenceTeller) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
         settings, loops, instruments = self._settings, self._health.loops, self._instruments.realtime
-        hub = Hub(self._pool, instruments)
+        hub = Hub(self._pool, instruments, large_members=settings.large_channel_members)
         following = Following(hub, self._pool, keyring)
-        consumer = RealtimeConsumer(settings.rabbitmq_url.get_secret_value(), hub)
-        hub.binder = consumer
+        watches = Watches(self._pool, self._instruments.presence)
+        consumer = RealtimeConsumer(settings.rabbitmq_url.get_secret_value(), hub, watches)
+        hub.binder = watches.binder = consumer
+        hub.on_typing, hub.on_presence = typists.heard, watches.changed
         beat = SocketHeartbeat(hub, following, self._pool, interval_s=settings.heartbeat_interval_s)
+        times = times_of(settings)
+        roster = Roster(self._pool, teller, times)
         loops.start("realtime", consumer.run)
         loops.start("realtime-heartbeat", beat.run)
+        loops.start("realtime-crowds", hub.gather)
+        loops.start("presence-watches", watches.run)
+        loops.start("presence-roster", roster.run)
+        loops.start("presence-reaper", Reaper(self._pool, teller, times, self._instruments.presence).run)
 
         async def drain() -> None:
             await hub.drain(spread_ms=settings.reconnect_spread_ms)
@@ -228,6 +256,8 @@ class _Service:
         return Realtime(
             hub,
             following,
+            watches,
+            roster,
             SocketLimits(),
             settings.heartbeat_interval_s,
             settings.sockets_per_user,

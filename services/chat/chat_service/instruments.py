@@ -42,6 +42,8 @@ class ChatInstruments:
         self.relay = RelayInstruments(registry)
         self.realtime = RealtimeInstruments(registry)
         self.files = UploadInstruments(registry)
+        self.ephemeral = EphemeralInstruments(registry)
+        self.presence = PresenceInstruments(registry)
 
 
 class RelayInstruments:
@@ -134,5 +136,46 @@ class SearchInstruments:
         self.indexed = Counter(
             "chatsdk_search_indexed_events_total",
             "Events of the log that this replica took into the search index.",
+            registry=registry,
+        )
+
+
+class EphemeralInstruments:
+    """The series of events that are told and forgotten."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.told = Counter(
+            "chatsdk_ephemeral_events_total",
+            "Typing and presence events: published, coalesced (a newer one took its place) or dropped "
+            "(the broker was away).",
+            ["outcome"],
+            registry=registry,
+        )
+
+
+class PresenceInstruments:
+    """The series of typing and presence."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.typing = Counter(
+            "chatsdk_typing_events_total",
+            "Typing starts and stops that were told to a channel.",
+            ["action"],
+            registry=registry,
+        )
+        self.changes = Counter(
+            "chatsdk_presence_changes_total",
+            "Changes of what others see of a user.",
+            ["status"],
+            registry=registry,
+        )
+        self.reaped = Counter(
+            "chatsdk_presence_sessions_reaped_total",
+            "Replicas that were found dead and whose connections were declared gone.",
+            registry=registry,
+        )
+        self.watched = Gauge(
+            "chatsdk_presence_watched_users",
+            "Users whose presence sockets of this replica asked for.",
             registry=registry,
         )

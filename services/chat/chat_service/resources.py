@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from chat_service.auth.verifier import TokenVerifier
     from chat_service.events.control import ControlChannel
     from chat_service.messages.writer import MessageWriter
+    from chat_service.presence.telling import PresenceTeller
+    from chat_service.typists.ledger import Typists
     from chat_service.uploads.depot import Depot
 
 
@@ -30,3 +32,5 @@ class Resources:
     wake_relay: Callable[[], None]
     writer: MessageWriter
     depot: Depot
+    typists: Typists
+    presence: PresenceTeller

@@ -15,12 +15,14 @@ from chat_service.messages.life_api import router as message_life_router
 from chat_service.pins.api import older_router as older_pins_router
 from chat_service.pins.api import router as pins_router
 from chat_service.polls.api import router as polls_router
+from chat_service.presence.api import router as presence_router
 from chat_service.reactions.api import router as reactions_router
 from chat_service.reads.api import router as reads_router
 from chat_service.realtime.api import router as realtime_router
 from chat_service.saved.api import router as saved_router
 from chat_service.search.api import router as search_router
 from chat_service.sync.api import router as sync_router
+from chat_service.typists.api import router as typists_router
 from chat_service.uploads.api import router as uploads_router
 from chat_service.uploads.content_api import router as content_router
 from chat_service.users.api import router as users_router
@@ -41,6 +43,8 @@ ROUTERS = (
     # Before the channels' own, whose id would take the place of `discover`.
     listing_router,
     reads_router,
+    typists_router,
+    presence_router,
     channels_router,
     members_router,
     memberstate_router,

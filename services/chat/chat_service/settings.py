@@ -109,6 +109,43 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_RECONNECT_SPREAD_MS",
         description="Over how many milliseconds clients are asked to come back when a replica stops.",
     )
+    typing_lifetime_s: float = Field(
+        6.0,
+        gt=0,
+        le=60,
+        validation_alias="CHAT_TYPING_LIFETIME_S",
+        description="Seconds after which a user who does not say so again types no more; a start is told anew after half.",
+    )
+    large_channel_members: int = Field(
+        1_000,
+        ge=1,
+        validation_alias="CHAT_LARGE_CHANNEL_MEMBERS",
+        description="Members above which sockets get joins, typing, reads and reactions of a channel as counts each second.",
+    )
+    presence_renew_s: float = Field(
+        2.0,
+        gt=0,
+        validation_alias="CHAT_PRESENCE_RENEW_S",
+        description="How often a replica says that it lives, and with it the sockets of its users.",
+    )
+    presence_dead_after_s: float = Field(
+        8.0,
+        gt=0,
+        validation_alias="CHAT_PRESENCE_DEAD_AFTER_S",
+        description="Seconds without that after which another replica declares them gone.",
+    )
+    presence_grace_s: float = Field(
+        20.0,
+        ge=0,
+        validation_alias="CHAT_PRESENCE_GRACE_S",
+        description="Seconds for which a user whose last socket ended is not yet told to be offline.",
+    )
+    presence_heartbeat_s: float = Field(
+        60.0,
+        gt=0,
+        validation_alias="CHAT_PRESENCE_HEARTBEAT_S",
+        description="Seconds for which a call of POST /api/presence/heartbeat keeps a user without a socket there.",
+    )
     undelete_days: int = Field(
         7,
         ge=0,

@@ -12,10 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.events.control import ControlChannel
-from chat_service.instruments import UploadInstruments
+from chat_service.events.ephemeral import EphemeralChannel
+from chat_service.instruments import ChatInstruments
+from chat_service.presence.telling import PresenceTeller
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
 from chat_service.settings import ChatSettings
+from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.depot import Depot
 from chatsdk_runtime.encryption import Keyring
@@ -134,6 +137,8 @@ async def running_doors(
     keyring = Keyring.parse(MASTER_KEYS)
     pool = await open_pool(database, application_name="tests", min_size=1, max_size=8)
     settings = ChatSettings.model_validate(environment)
+    instruments = ChatInstruments(CollectorRegistry())
+    ephemeral = EphemeralChannel("amqp://127.0.0.1:1", instruments.ephemeral)
     async with running_writer(database) as writer:
         resources = Resources(
             settings=settings,
@@ -144,7 +149,9 @@ async def running_doors(
             control=control or ControlChannel("amqp://127.0.0.1:1", 1),
             wake_relay=lambda: wakes.append(1),
             writer=writer,
-            depot=Depot.open(settings, UploadInstruments(CollectorRegistry())),
+            depot=Depot.open(settings, instruments.files),
+            typists=Typists(ephemeral, instruments.presence, epoch=1, lifetime_s=settings.typing_lifetime_s),
+            presence=PresenceTeller(ephemeral, instruments.presence, epoch=1),
         )
         app = new_app(
             title="chat",

@@ -68,11 +68,13 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
 
 async def _write(resources: Resources, wanted: Send) -> Sent:
     """Hand a send to the writer. Files that it shows are looked up here, so that sends without any pay nothing."""
-    if not names_uploads(wanted.attachments):
-        return await resources.writer.write(wanted)
-    async with transaction(resources.pool) as tx:
-        described = await with_files(tx, wanted)
-    return await resources.writer.write(described)
+    described = wanted
+    if names_uploads(wanted.attachments):
+        async with transaction(resources.pool) as tx:
+            described = await with_files(tx, wanted)
+    sent = await resources.writer.write(described)
+    resources.typists.spoke(wanted.app_id, wanted.channel_id, wanted.user_id, sent.message.created_at)
+    return sent
 
 
 async def with_files(tx: Transaction, wanted: Send) -> Send:

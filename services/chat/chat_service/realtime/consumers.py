@@ -15,6 +15,7 @@ import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
+from chat_service.presence.watching import Watches
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.rules import bindings_for
 from chatsdk_contracts.topology import EVENTS_EXCHANGE, definitions
@@ -31,9 +32,10 @@ _CLOSE_S: Final = 2.0
 class RealtimeConsumer:
     """The subscription of one replica."""
 
-    def __init__(self, url: str, hub: Hub) -> None:
+    def __init__(self, url: str, hub: Hub, watches: Watches) -> None:
         self._url = url
         self._hub = hub
+        self._watches = watches
         self._buckets: set[int] = set()
         self._bound: set[str] = set()
         self._channel: Channel | None = None
@@ -61,6 +63,7 @@ class RealtimeConsumer:
             channel = await opened.get_underlay_channel()
             assert isinstance(channel, Channel)
             await self._start(channel)
+            self._watches.doubt()
             await self._hub.resync()
             while not (connection.is_closed or channel.is_closed):
                 heartbeat.beat()
@@ -83,7 +86,7 @@ class RealtimeConsumer:
         )
         self._queue = str(declared.queue)
         self._channel = channel
-        self._buckets = {topic.bucket for topic in self._hub.topics}
+        self._buckets = self._needed()
         await self._bind_wanted()
         await channel.basic_consume(self._queue, self._receive, no_ack=True)
 
@@ -98,7 +101,10 @@ class RealtimeConsumer:
 
     def _forget_unneeded(self) -> None:
         """Buckets that nobody needs any more are left out of the next connection's bindings, and of the count."""
-        self._buckets &= {topic.bucket for topic in self._hub.topics}
+        self._buckets &= self._needed()
+
+    def _needed(self) -> set[int]:
+        return {topic.bucket for topic in self._hub.topics} | self._watches.buckets
 
     async def _receive(self, message: DeliveredMessage) -> None:
         properties: Any = message.header.properties

@@ -77,6 +77,8 @@ class Following:
         """Follow channels from a version on, or from now on; tells the client which, and which not."""
         since = {ChannelId(one.id): one.cv for one in wanted}
         topics = await self._hub.open(connection.app_id, [subject_of("channels", one) for one in since])
+        # Who follows already has what was gathered, before hearing how far the channel is.
+        self._hub.tell_crowds()
         followed = [_listed(topic, topic.version) for topic in topics if topic.key in connection.topics]
         joining = {topic: _join(connection, topic) for topic in topics if topic.key not in connection.topics}
         try:

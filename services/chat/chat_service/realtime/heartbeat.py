@@ -68,7 +68,10 @@ class SocketHeartbeat:
         # Who settles after this look is behind it in nothing, but its topics may not be in it.
         settled = [one for one in self._hub.connections if one.is_settled]
         look = await self._look()
+        await self._hub.count_members(self._hub.topics)
         await self._hub.fill_to({subject_of("channels", one): cv for one, cv in look.channels.items()})
+        # What is only gathered would look like a gap.
+        self._hub.tell_crowds()
         changed = {one: cv for one, cv in look.channels.items() if self._told.get(one) != cv}
         for connection in self._hub.connections:
             is_settled = connection.follows_all and connection in settled

@@ -10,27 +10,36 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import orjson
 import structlog
 
+from chat_service.doors import utc_now
 from chat_service.instruments import RealtimeInstruments
 from chat_service.realtime import store
 from chat_service.realtime.connection import Connection
+from chat_service.realtime.crowd import GATHERED
 from chat_service.realtime.protocol import Close, event_frame, frame
 from chat_service.realtime.rules import is_for_topic, reconnect_after_ms, step_for, topic_key
 from chat_service.realtime.topic import Topic
 from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
+from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading
 
 log = structlog.get_logger()
 
 MOST_FILLED: Final = 1_000
+LARGE_MEMBERS: Final = 1_000
 _FILLS_AT_ONCE: Final = 4
 _FILL_PAUSE_S: Final = 0.25
 _DRAIN_STEP_S: Final = 0.02
+_MEMBERS_BY: Final[Mapping[str, int]] = {"user.joined": 1, "user.left": -1}
+_CROWD_S: Final = 1.0
+# What ends that somebody types, or says so.
+_TYPING_SIGNS: Final = frozenset({"typing.start", "typing.stop", "message.new"})
 
 
 class Binder(Protocol):
@@ -42,15 +51,23 @@ class Binder(Protocol):
 
 
 JoinListener = Callable[[Connection, ChannelId], None]
+TypingListener = Callable[[Mapping[str, Any], datetime], None]
+PresenceListener = Callable[[AppId, UserId], None]
 
 
 class Hub:
     """The sockets of one replica and the topics that they follow."""
 
     def __init__(
-        self, pool: Pool, instruments: RealtimeInstruments, *, most_filled: int = MOST_FILLED
+        self,
+        pool: Pool,
+        instruments: RealtimeInstruments,
+        *,
+        most_filled: int = MOST_FILLED,
+        large_members: int = LARGE_MEMBERS,
     ) -> None:
         self.most_filled = most_filled
+        self._large_members = large_members
         self._pool = pool
         self._instruments = instruments
         self._topics: dict[str, Topic] = {}
@@ -60,6 +77,8 @@ class Hub:
         self._opening = asyncio.Lock()
         self.binder: Binder | None = None
         self.on_joined: JoinListener | None = None
+        self.on_typing: TypingListener | None = None
+        self.on_presence: PresenceListener | None = None
 
     # ------------------------------------------------------------------------------------------ sockets
 
@@ -149,6 +168,7 @@ class Hub:
             if self.binder is not None:
                 await self.binder.bind({topic.bucket for topic in made})
             heads = await self.heads(made)
+            await self.count_members(made)
         except BaseException:
             for topic in made:
                 del self._topics[topic.key]
@@ -176,6 +196,16 @@ class Hub:
                 }
         return heads
 
+    async def count_members(self, topics: Sequence[Topic]) -> None:
+        """Learn which of the channels are large."""
+        channels = [ChannelId(one.id) for one in topics if one.is_channel]
+        if not channels:
+            return
+        async with reading(self._pool) as connection:
+            counts = await store.member_counts(connection, channels)
+        for topic in topics:
+            topic.members = counts.get(ChannelId(topic.id), topic.members)
+
     # ------------------------------------------------------------------------------------------- events
 
     def receive(self, body: bytes, pos: int | None) -> None:
@@ -184,14 +214,30 @@ class Hub:
         subject, event_type = event["subject"], event["type"]
         topic = self._topics.get(topic_key(event["appid"], subject))
         version = event.get("sequence")
+        if event_type == "presence.changed":
+            if self.on_presence is not None:
+                self.on_presence(AppId(event["appid"]), UserId(event["data"]["userId"]))
+            return
         if topic is not None and version is None:
             # Outside the topic's order: how far somebody has read, who types.
-            if is_for_topic(event_type, subject):
-                self._instruments.frames.inc(topic.tell(event_frame(body)))
+            self._tell_aside(topic, event, body)
         elif topic is not None:
             self._advance(topic, int(version), event_type, pos, body)
         if event_type == "user.joined":
             self._tell_joined(event)
+        elif event_type in _TYPING_SIGNS and self.on_typing is not None:
+            self.on_typing(event, utc_now())
+
+    def _tell_aside(self, topic: Topic, event: Mapping[str, Any], body: bytes) -> None:
+        event_type = event["type"]
+        if not is_for_topic(event_type, topic.subject):
+            return
+        if self._is_gathered(topic, event_type):
+            topic.crowd.take(event_type, event["data"], None)
+            return
+        # Who types knows.
+        but = event["data"]["userId"] if event_type in _TYPING_SIGNS else None
+        self._instruments.frames.inc(topic.tell(event_frame(body), but=but))
 
     def _advance(self, topic: Topic, version: int, event_type: str, pos: int | None, body: bytes) -> None:
         topic.seen = max(topic.seen, version)
@@ -206,9 +252,36 @@ class Hub:
                 pass
 
     def _forward(self, topic: Topic, version: int, event_type: str, pos: int | None, body: bytes) -> None:
-        self._instruments.frames.inc(topic.forward(topic.event(version, event_type, pos, body)))
+        event = topic.event(version, event_type, pos, body)
+        topic.members += _MEMBERS_BY.get(event_type, 0)
+        if self._is_gathered(topic, event_type):
+            topic.gather(event, orjson.loads(body)["data"])
+            if topic.crowd.is_full:
+                self._tell_crowd(topic)
+        else:
+            # In order: what was gathered lies before it.
+            self._tell_crowd(topic)
+            self._instruments.frames.inc(topic.forward(event))
         if event_type in {"user.left", "channel.deleted"}:
             self._see_off(topic, event_type, body)
+
+    def _is_gathered(self, topic: Topic, event_type: str) -> bool:
+        return topic.members > self._large_members and event_type in GATHERED
+
+    def _tell_crowd(self, topic: Topic) -> None:
+        self._instruments.frames.inc(topic.tell_crowd(utc_now()))
+
+    def tell_crowds(self) -> None:
+        """Tell what was gathered in large channels: from here on every follower has all that was forwarded."""
+        for topic in self._topics.values():
+            self._tell_crowd(topic)
+
+    async def gather(self, heartbeat: Heartbeat) -> None:
+        """Tell it each second, until cancelled."""
+        while True:
+            heartbeat.beat()
+            await asyncio.sleep(_CROWD_S)
+            self.tell_crowds()
 
     def _see_off(self, topic: Topic, event_type: str, body: bytes) -> None:
         """Who is not in the channel any more has heard of it, and hears nothing after it."""

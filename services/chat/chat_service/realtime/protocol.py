@@ -14,9 +14,10 @@ import orjson
 from pydantic import Field, TypeAdapter
 
 from chat_service.messages.requests import SendMessage
-from chat_service.wire_input import RequestModel
+from chat_service.wire_input import InputUserId, RequestModel
 
 MOST_CHANNELS_AT_ONCE: Final = 1_000
+MOST_USERS_AT_ONCE: Final = 200
 
 RequestId = Annotated[int, Field(ge=0, le=2**53)]
 ChannelName = Annotated[str, Field(min_length=36, max_length=36)]
@@ -80,13 +81,53 @@ class SendFrame(_Frame):
     message: SendMessage
 
 
+class TypingFrame(_Frame):
+    """Say that one types, or does not any more: the same as POST /api/channels/{id}/typing."""
+
+    type: Literal["typing"]
+    channel_id: ChannelName
+    typing: bool
+
+
+class WatchPresence(_Frame):
+    """Ask how users are, and be told what changes."""
+
+    type: Literal["presence.subscribe"]
+    user_ids: Annotated[tuple[InputUserId, ...], Field(min_length=1, max_length=MOST_USERS_AT_ONCE)]
+
+
+class UnwatchPresence(_Frame):
+    """Be told no more of these."""
+
+    type: Literal["presence.unsubscribe"]
+    user_ids: Annotated[tuple[InputUserId, ...], Field(min_length=1, max_length=MOST_USERS_AT_ONCE)]
+
+
+class SetPresence(_Frame):
+    """Whether somebody sits before this socket. A user is away when all of them are."""
+
+    type: Literal["presence.set"]
+    status: Literal["online", "away"]
+
+
 class Ping(_Frame):
     """Asks for a `pong`."""
 
     type: Literal["ping"]
 
 
-ClientFrame = Annotated[Connect | Subscribe | Unsubscribe | SendFrame | Ping, Field(discriminator="type")]
+ClientFrame = Annotated[
+    Connect
+    | Subscribe
+    | Unsubscribe
+    | SendFrame
+    | TypingFrame
+    | WatchPresence
+    | UnwatchPresence
+    | SetPresence
+    | Ping,
+    Field(discriminator="type"),
+]
 _READER: Final[TypeAdapter[ClientFrame]] = TypeAdapter(ClientFrame)
 
 

@@ -17,6 +17,8 @@ from chat_service.doors import new_traceparent, utc_now
 from chat_service.events.log import Cause
 from chat_service.messages import actions as messages
 from chat_service.messages.requests import send_of
+from chat_service.presence.roster import Roster
+from chat_service.presence.watching import Watches
 from chat_service.realtime import protocol
 from chat_service.realtime.connection import Connection, SendText, SocketLimits
 from chat_service.realtime.following import Following
@@ -27,15 +29,21 @@ from chat_service.realtime.protocol import (
     Connect,
     Ping,
     SendFrame,
+    SetPresence,
     Subscribe,
+    TypingFrame,
     Unsubscribe,
+    UnwatchPresence,
+    WatchPresence,
     frame,
 )
 from chat_service.resources import Resources
+from chat_service.typists import actions as typists
 from chat_service.wire_input import channel_id_in_path
 from chatsdk_contracts.envelope import subject_of
-from chatsdk_contracts.ids import new_id
-from chatsdk_contracts.scopes import allows
+from chatsdk_contracts.ids import ChannelId, new_id
+from chatsdk_contracts.scopes import Scope, allows
+from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import InvalidInput, NotFound, ScopeMissing, ServiceError, Unavailable
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.postgres import DATABASE_AWAY
@@ -52,6 +60,8 @@ class Realtime:
 
     hub: Hub
     following: Following
+    watches: Watches
+    roster: Roster
     limits: SocketLimits
     heartbeat_s: float
     most_per_user: int
@@ -102,6 +112,7 @@ class Session:
         )
         self.connection = connection
         hub.add(connection)
+        self._realtime.roster.opened(connection.id, (connection.app_id, connection.user_id))
         return connection
 
     async def begin(self, text: str) -> None:
@@ -137,6 +148,7 @@ class Session:
         except ValidationError as invalid:
             connection.offer(_invalid(protocol.request_id_of(text), invalid))
             return
+        self._realtime.roster.active((connection.app_id, connection.user_id))
         try:
             await self._answer(asked)
         except ServiceError as refusal:
@@ -161,22 +173,35 @@ class Session:
                 for channel_id in asked.channels:
                     self._realtime.hub.unfollow(connection, subject_of("channels", channel_id))
                 connection.offer(frame("unsubscribed", id=asked.id, channels=list(asked.channels)))
+            case TypingFrame() | WatchPresence() | UnwatchPresence() | SetPresence():
+                await self._answer_presence(asked)
             case Connect():
                 connection.offer(_refused(asked.id, InvalidInput("This socket is connected already.")))
 
+    async def _answer_presence(
+        self, asked: TypingFrame | WatchPresence | UnwatchPresence | SetPresence
+    ) -> None:
+        connection, watches = self._connected, self._realtime.watches
+        match asked:
+            case TypingFrame():
+                await self._say_typing(asked)
+            case WatchPresence():
+                await watches.watch(connection, asked.user_ids, asked.id)
+            case UnwatchPresence():
+                watches.unwatch(connection, asked.user_ids)
+                connection.offer(frame("presence.unsubscribed", id=asked.id, userIds=list(asked.user_ids)))
+            case SetPresence():
+                self._require("typing:write")
+                self._realtime.roster.turned(connection.id, is_away=asked.status == "away")
+                connection.offer(frame("presence.set", id=asked.id, status=asked.status))
+
     async def _send_message(self, asked: SendFrame) -> None:
         connection = self._connected
-        principal = connection.caller
-        cause = Cause(
-            principal.app_id, utc_now(), self._resources.epoch, principal.user_id, new_traceparent()
-        )
         try:
-            if not allows(principal.scopes, "chat:write"):
-                raise ScopeMissing("chat:write")
-            channel_id = channel_id_in_path(asked.channel_id)
-            if channel_id is None:
-                raise NotFound("No such channel.")
-            wanted = send_of(asked.message, principal, channel_id, cause, None)
+            self._require("chat:write")
+            wanted = send_of(
+                asked.message, connection.caller, _channel_id(asked.channel_id), self._cause(), None
+            )
             answer = await messages.send(self._resources, wanted)
         except ServiceError as refusal:
             connection.offer(_refused(asked.id, refusal))
@@ -187,6 +212,28 @@ class Session:
             return
         connection.offer(protocol.result_frame(asked.id, answer.status_code, answer.body))
 
+    async def _say_typing(self, asked: TypingFrame) -> None:
+        connection = self._connected
+        self._require("typing:write")
+        state = await typists.say_typing(
+            self._resources,
+            self._cause(),
+            _channel_id(asked.channel_id),
+            connection.user_id,
+            is_typing=asked.typing,
+            socket_id=connection.id,
+        )
+        connection.offer(protocol.result_frame(asked.id, 200, data_json(state)))
+
+    def _require(self, scope: Scope) -> None:
+        """Raises ScopeMissing when the socket's token is limited to other scopes."""
+        if not allows(self._connected.caller.scopes, scope):
+            raise ScopeMissing(scope)
+
+    def _cause(self) -> Cause:
+        caller = self._connected.caller
+        return Cause(caller.app_id, utc_now(), self._resources.epoch, caller.user_id, new_traceparent())
+
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
@@ -196,6 +243,9 @@ class Session:
         if self.connection is None:
             return
         self._realtime.hub.remove(self.connection)
+        self._realtime.watches.forget(self.connection)
+        self._realtime.roster.closed(self.connection.id)
+        self._resources.typists.left(self.connection.id, utc_now())
         self.connection.close(Close.NOT_CONNECTED)
 
     @property
@@ -219,6 +269,14 @@ def closed_line(connection: Connection, code: int) -> Mapping[str, Any]:
 def _expiry(token: str) -> float:
     """When a verified token ends, in seconds since 1970."""
     return float(jwt.decode(token, options={"verify_signature": False})["exp"])
+
+
+def _channel_id(text: str) -> ChannelId:
+    """Raises NotFound when no channel can have this id."""
+    channel_id = channel_id_in_path(text)
+    if channel_id is None:
+        raise NotFound("No such channel.")
+    return channel_id
 
 
 def _refused(request: int | None, refusal: ServiceError) -> str:

@@ -37,6 +37,14 @@ async def channel_heads(connection: Connection, channels: Sequence[ChannelId]) -
     return {ChannelId(str(row["id"])): row["cv"] for row in rows}
 
 
+async def member_counts(connection: Connection, channels: Sequence[ChannelId]) -> dict[ChannelId, int]:
+    """How many members each channel has."""
+    rows = await connection.fetch(
+        "select id, member_count from channel where id = any($1::uuid[])", [UUID(one) for one in channels]
+    )
+    return {ChannelId(str(row["id"])): row["member_count"] for row in rows}
+
+
 async def user_heads(
     connection: Connection, users: Sequence[tuple[AppId, UserId]]
 ) -> dict[tuple[AppId, UserId], UserHead]:

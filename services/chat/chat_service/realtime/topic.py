@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from chat_service.realtime.connection import Connection
+from chat_service.realtime.crowd import Crowd
 from chat_service.realtime.protocol import covered_frame, event_frame
 from chat_service.realtime.rules import is_for_topic, topic_key
 from chatsdk_contracts.ids import AppId
@@ -33,13 +37,18 @@ class Joining:
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """A channel or user that somebody here follows. `seen` is the newest version that was heard of."""
+    """A channel or user that somebody here follows. `seen` is the newest version that was heard of.
+
+    `crowd` gathers what a large channel's followers are told as counts.
+    """
 
     app_id: AppId
     subject: str
     version: int = 0
     seen: int = 0
     is_filling: bool = False
+    members: int = 0
+    crowd: Crowd = field(default_factory=Crowd)
     followers: dict[Connection, None] = field(default_factory=dict)
     joining: list[Joining] = field(default_factory=list)
 
@@ -85,24 +94,38 @@ class Topic:
 
     def forward(self, event: TopicEvent) -> int:
         """Give the next event to every follower; returns to how many."""
+        self._move(event)
+        return self.tell(event.frame)
+
+    def gather(self, event: TopicEvent, data: Mapping[str, Any]) -> None:
+        """Keep the next event for the frame that tells of many. Who joins meanwhile is told it by itself."""
+        self._move(event)
+        self.crowd.take(event.type, data, event.version)
+
+    def tell_crowd(self, now: datetime) -> int:
+        """Tell every follower what was gathered; returns to how many."""
+        return self.tell(self.crowd.told(self.id, now) or "")
+
+    def tell(self, frame: str, *, but: str | None = None) -> int:
+        """Give a frame to every follower, except the sockets of one user."""
+        if not frame:
+            return 0
+        told = self.followers if but is None else [one for one in self.followers if one.user_id != but]
+        for connection in told:
+            connection.offer(frame)
+        return len(told)
+
+    def _move(self, event: TopicEvent) -> None:
         self.version = event.version
         self.seen = max(self.seen, event.version)
         for one in self.joining:
             one.waiting.append(event)
-        return self.tell(event.frame)
-
-    def tell(self, frame: str) -> int:
-        """Give a frame to every follower."""
-        if not frame:
-            return 0
-        for connection in self.followers:
-            connection.offer(frame)
-        return len(self.followers)
 
     def reset(self, version: int, frame: str) -> None:
         """Go on from a version without what lies before it; the followers are told to load anew."""
         self.version = version
         self.seen = max(self.seen, version)
+        self.crowd = Crowd()
         for one in self.joining:
             one.connection.offer(frame)
         self.tell(frame)
