@@ -233,7 +233,7 @@ class _Service:
     def _start_realtime(self, keyring: Keyring, typists: Typists, teller: PresenceTeller) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
         settings, loops, instruments = self._settings, self._health.loops, self._instruments.realtime
-        hub = Hub(self._pool, instruments, large_members=settings.large_channel_members)
+        hub = Hub(self._pool, instruments, large_from=settings.large_channel_members)
         following = Following(hub, self._pool, keyring)
         watches = Watches(self._pool, self._instruments.presence)
         consumer = RealtimeConsumer(settings.rabbitmq_url.get_secret_value(), hub, watches)

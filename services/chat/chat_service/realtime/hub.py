@@ -20,10 +20,9 @@ from chat_service.doors import utc_now
 from chat_service.instruments import RealtimeInstruments
 from chat_service.realtime import store
 from chat_service.realtime.connection import Connection
-from chat_service.realtime.crowd import GATHERED
 from chat_service.realtime.protocol import Close, event_frame, frame
 from chat_service.realtime.rules import is_for_topic, reconnect_after_ms, step_for, topic_key
-from chat_service.realtime.topic import Topic
+from chat_service.realtime.topic import LARGE_FROM, Topic
 from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.loops import Heartbeat
@@ -32,11 +31,9 @@ from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading
 log = structlog.get_logger()
 
 MOST_FILLED: Final = 1_000
-LARGE_MEMBERS: Final = 1_000
 _FILLS_AT_ONCE: Final = 4
 _FILL_PAUSE_S: Final = 0.25
 _DRAIN_STEP_S: Final = 0.02
-_MEMBERS_BY: Final[Mapping[str, int]] = {"user.joined": 1, "user.left": -1}
 _CROWD_S: Final = 1.0
 # What ends that somebody types, or says so.
 _TYPING_SIGNS: Final = frozenset({"typing.start", "typing.stop", "message.new"})
@@ -64,10 +61,10 @@ class Hub:
         instruments: RealtimeInstruments,
         *,
         most_filled: int = MOST_FILLED,
-        large_members: int = LARGE_MEMBERS,
+        large_from: int = LARGE_FROM,
     ) -> None:
         self.most_filled = most_filled
-        self._large_members = large_members
+        self._large_from = large_from
         self._pool = pool
         self._instruments = instruments
         self._topics: dict[str, Topic] = {}
@@ -158,7 +155,9 @@ class Hub:
         async with self._opening:
             new = [one for one in subjects if topic_key(app_id, one) not in self._topics]
             if new:
-                await self._open([Topic(app_id, one, is_filling=True) for one in new])
+                await self._open(
+                    [Topic(app_id, one, is_filling=True, large_from=self._large_from) for one in new]
+                )
             return [self._topics[topic_key(app_id, one)] for one in subjects]
 
     async def _open(self, made: Sequence[Topic]) -> None:
@@ -232,7 +231,7 @@ class Hub:
         event_type = event["type"]
         if not is_for_topic(event_type, topic.subject):
             return
-        if self._is_gathered(topic, event_type):
+        if topic.gathers(event_type):
             topic.crowd.take(event_type, event["data"], None)
             return
         # Who types knows.
@@ -253,28 +252,15 @@ class Hub:
 
     def _forward(self, topic: Topic, version: int, event_type: str, pos: int | None, body: bytes) -> None:
         event = topic.event(version, event_type, pos, body)
-        topic.members += _MEMBERS_BY.get(event_type, 0)
-        if self._is_gathered(topic, event_type):
-            topic.gather(event, orjson.loads(body)["data"])
-            if topic.crowd.is_full:
-                self._tell_crowd(topic)
-        else:
-            # In order: what was gathered lies before it.
-            self._tell_crowd(topic)
-            self._instruments.frames.inc(topic.forward(event))
+        gathered = orjson.loads(body)["data"] if topic.gathers(event_type) else None
+        self._instruments.frames.inc(topic.forward(event, utc_now(), gathered))
         if event_type in {"user.left", "channel.deleted"}:
             self._see_off(topic, event_type, body)
-
-    def _is_gathered(self, topic: Topic, event_type: str) -> bool:
-        return topic.members > self._large_members and event_type in GATHERED
-
-    def _tell_crowd(self, topic: Topic) -> None:
-        self._instruments.frames.inc(topic.tell_crowd(utc_now()))
 
     def tell_crowds(self) -> None:
         """Tell what was gathered in large channels: from here on every follower has all that was forwarded."""
         for topic in self._topics.values():
-            self._tell_crowd(topic)
+            self._instruments.frames.inc(topic.tell_crowd(utc_now()))
 
     async def gather(self, heartbeat: Heartbeat) -> None:
         """Tell it each second, until cancelled."""

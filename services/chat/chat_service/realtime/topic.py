@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from chat_service.realtime.connection import Connection
-from chat_service.realtime.crowd import Crowd
+from chat_service.realtime.crowd import GATHERED, Crowd
 from chat_service.realtime.protocol import covered_frame, event_frame
 from chat_service.realtime.rules import is_for_topic, topic_key
 from chatsdk_contracts.ids import AppId
 from chatsdk_contracts.topology import bucket_of, lane_of
+
+LARGE_FROM: Final = 1_000
+_MEMBERS_BY: Final[Mapping[str, int]] = {"user.joined": 1, "user.left": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Joining:
 class Topic:
     """A channel or user that somebody here follows. `seen` is the newest version that was heard of.
 
-    `crowd` gathers what a large channel's followers are told as counts.
+    With more than `large_from` members, `crowd` gathers what the followers are told as counts.
     """
 
     app_id: AppId
@@ -48,6 +51,7 @@ class Topic:
     seen: int = 0
     is_filling: bool = False
     members: int = 0
+    large_from: int = LARGE_FROM
     crowd: Crowd = field(default_factory=Crowd)
     followers: dict[Connection, None] = field(default_factory=dict)
     joining: list[Joining] = field(default_factory=list)
@@ -92,15 +96,25 @@ class Topic:
             frame = ""
         return TopicEvent(version, event_type, self.lane, pos, frame)
 
-    def forward(self, event: TopicEvent) -> int:
-        """Give the next event to every follower; returns to how many."""
-        self._move(event)
-        return self.tell(event.frame)
+    def gathers(self, event_type: str) -> bool:
+        """Whether so many are here that events of this type are told as counts."""
+        return self.members > self.large_from and event_type in GATHERED
 
-    def gather(self, event: TopicEvent, data: Mapping[str, Any]) -> None:
-        """Keep the next event for the frame that tells of many. Who joins meanwhile is told it by itself."""
-        self._move(event)
-        self.crowd.take(event.type, data, event.version)
+    def forward(self, event: TopicEvent, now: datetime, gathered: Mapping[str, Any] | None = None) -> int:
+        """Give the next event to every follower, or gather it (its data); returns how many were told something.
+
+        Who joins meanwhile is told each event by itself.
+        """
+        self.members += _MEMBERS_BY.get(event.type, 0)
+        self.version = event.version
+        self.seen = max(self.seen, event.version)
+        for one in self.joining:
+            one.waiting.append(event)
+        if gathered is None:
+            # In order: what was gathered lies before it.
+            return self.tell_crowd(now) + self.tell(event.frame)
+        self.crowd.take(event.type, gathered, event.version)
+        return self.tell_crowd(now) if self.crowd.is_full else 0
 
     def tell_crowd(self, now: datetime) -> int:
         """Tell every follower what was gathered; returns to how many."""
@@ -114,12 +128,6 @@ class Topic:
         for connection in told:
             connection.offer(frame)
         return len(told)
-
-    def _move(self, event: TopicEvent) -> None:
-        self.version = event.version
-        self.seen = max(self.seen, event.version)
-        for one in self.joining:
-            one.waiting.append(event)
 
     def reset(self, version: int, frame: str) -> None:
         """Go on from a version without what lies before it; the followers are told to load anew."""
