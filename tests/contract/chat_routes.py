@@ -225,6 +225,19 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("GET", "/api/channels/{channel_id}/receipts/read-status"): Door(
         "either", "chat:read", OTHERS, foreign=404
     ),
+    # Typing and presence.
+    ("POST", "/api/channels/{channel_id}/typing"): Door(
+        "either", "typing:write", "by membership", {"typing": True}, 404
+    ),
+    ("GET", "/api/channels/{channel_id}/presence"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", "/api/presence"): Door("user", "chat:read", MINE),
+    ("PUT", "/api/presence"): Door("user", "typing:write", MINE, {"status": "online"}),
+    ("POST", "/api/presence/heartbeat"): Door("user", "typing:write", MINE),
+    ("POST", "/api/presence/online"): Door("user", "typing:write", MINE),
+    ("POST", "/api/presence/offline"): Door("user", "typing:write", MINE),
+    ("POST", "/api/presence/query"): Door(
+        "either", "chat:read", "who shares a channel", {"userIds": ["{user}"]}
+    ),
     ("PATCH", "/api/channels/{channel_id}/mute"): Door("user", "chat:write", MINE, {"muted": True}, 404),
     ("PATCH", "/api/channels/{channel_id}/star"): Door("user", "chat:write", MINE, {"starred": True}, 404),
     ("PATCH", "/api/channels/{channel_id}/hide"): Door("user", "chat:write", MINE, {"hidden": True}, 404),
@@ -234,6 +247,7 @@ ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/api/channels"): {"createdById": "ann"},
     ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
     ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
+    ("POST", "/api/channels/{channel_id}/typing"): {"userId": "ann"},
     ("POST", "/api/channels/{channel_id}/polls"): {"userId": "ann"},
     ("POST", "/api/polls/{poll_id}/vote"): {"userId": "ann"},
 }

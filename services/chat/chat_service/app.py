@@ -158,14 +158,7 @@ class _Service:
         settings, loops = self._settings, self._health.loops
         epoch = await self._epoch()
         faults = FaultPoints.parse(settings.fault_points if settings.is_development else "")
-        relay = Relay(
-            self._pool,
-            direct_url=settings.direct_url,
-            rabbitmq_url=settings.rabbitmq_url.get_secret_value(),
-            times=RelayTimes(poll_s=settings.relay_poll_interval_s, lease_s=settings.lane_lease_s),
-            instruments=self._instruments.relay,
-            faults=faults,
-        )
+        relay = self._relay(faults)
         writer = MessageWriter(
             settings.direct_url,
             writers=settings.writers,
@@ -194,7 +187,7 @@ class _Service:
             presence=teller,
         )
         public.state.resources = resources
-        public.state.realtime = realtime = self._start_realtime(keyring, typists, teller)
+        public.state.realtime = realtime = self._start_realtime(resources)
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
@@ -206,6 +199,17 @@ class _Service:
             await loops.stop()
             await realtime.roster.leave()
             await _resign(relay)
+
+    def _relay(self, faults: FaultPoints) -> Relay:
+        settings = self._settings
+        return Relay(
+            self._pool,
+            direct_url=settings.direct_url,
+            rabbitmq_url=settings.rabbitmq_url.get_secret_value(),
+            times=RelayTimes(poll_s=settings.relay_poll_interval_s, lease_s=settings.lane_lease_s),
+            instruments=self._instruments.relay,
+            faults=faults,
+        )
 
     def _start_loops(self, relay: Relay, writer: MessageWriter, depot: Depot, epoch: int) -> None:
         """What works on the log and the database beside the calls."""
@@ -230,24 +234,25 @@ class _Service:
         loops.start("typing", typists.run)
         return typists, PresenceTeller(channel, instruments.presence, epoch=epoch)
 
-    def _start_realtime(self, keyring: Keyring, typists: Typists, teller: PresenceTeller) -> Realtime:
+    def _start_realtime(self, resources: Resources) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
         settings, loops, instruments = self._settings, self._health.loops, self._instruments.realtime
         hub = Hub(self._pool, instruments, large_from=settings.large_channel_members)
-        following = Following(hub, self._pool, keyring)
+        following = Following(hub, self._pool, resources.keyring)
         watches = Watches(self._pool, self._instruments.presence)
         consumer = RealtimeConsumer(settings.rabbitmq_url.get_secret_value(), hub, watches)
         hub.binder = watches.binder = consumer
-        hub.on_typing, hub.on_presence = typists.heard, watches.changed
+        hub.on_typing, hub.on_presence = resources.typists.heard, watches.changed
         beat = SocketHeartbeat(hub, following, self._pool, interval_s=settings.heartbeat_interval_s)
         times = times_of(settings)
-        roster = Roster(self._pool, teller, times)
+        roster = Roster(self._pool, resources.presence, times)
+        reaper = Reaper(self._pool, resources.presence, times, self._instruments.presence)
         loops.start("realtime", consumer.run)
         loops.start("realtime-heartbeat", beat.run)
         loops.start("realtime-crowds", hub.gather)
         loops.start("presence-watches", watches.run)
         loops.start("presence-roster", roster.run)
-        loops.start("presence-reaper", Reaper(self._pool, teller, times, self._instruments.presence).run)
+        loops.start("presence-reaper", reaper.run)
 
         async def drain() -> None:
             await hub.drain(spread_ms=settings.reconnect_spread_ms)

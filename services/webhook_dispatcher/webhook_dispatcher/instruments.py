@@ -22,6 +22,11 @@ class Instruments:
             "Events that were matched against the registrations and committed.",
             registry=registry,
         )
+        self.expired_events = Counter(
+            "chatsdk_webhook_expired_events_total",
+            "Typing and presence events that came too late to be of use to anybody.",
+            registry=registry,
+        )
         self.planned_deliveries = Counter(
             "chatsdk_webhook_planned_deliveries_total",
             "Deliveries planned, by how they began (pending, or skipped because the webhook is off).",

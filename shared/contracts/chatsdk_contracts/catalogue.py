@@ -108,6 +108,9 @@ WEBHOOK_EVENT_TYPES: Final = frozenset(
 DURABLE_EVENT_TYPES: Final = frozenset(name for name, cls in EVENTS.items() if cls.durable)
 # Published and forgotten: coalesced, expiring, counted approximately.
 EPHEMERAL_EVENT_TYPES: Final = WEBHOOK_EVENT_TYPES - DURABLE_EVENT_TYPES
+# Who reads one of these later than that drops it: it tells of what is over. The broker keeps no clock for them, because a
+# queue with a dead-letter exchange would keep what expired, too.
+EPHEMERAL_LIFETIME_S: Final = 60
 # Made by the dispatcher: they never cause further ones and never go to the webhook they are about.
 DISPATCHER_EVENT_TYPES: Final = frozenset(name for name, cls in EVENTS.items() if cls.owner == "dispatcher")
 

@@ -26,6 +26,10 @@ class Replica:
     apps: ChatApps
     realtime: Realtime
 
+    def sample(self, name: str, **labels: str) -> float:
+        """The value of one of its metrics."""
+        return self.apps.health.registry.get_sample_value(name, labels) or 0.0
+
     async def die(self) -> None:
         """Do nothing any more, as if killed: what it wrote stays, nobody renews it."""
         await self.apps.health.loops.stop()

@@ -56,6 +56,27 @@ def api(dispatcher: Dispatcher, chat: ChatStandIn, request: pytest.FixtureReques
     return Api(dispatcher.url, f"key of {request.node.name}")
 
 
+async def test_typing_is_delivered_like_any_event_unless_it_comes_too_late(
+    dispatcher: Dispatcher, api: Api, source: EventSource, request: pytest.FixtureRequest
+) -> None:
+    async with Receiver() as receiver:
+        webhook = await api.webhook(receiver.url, "typing.start")
+        receiver.trust(webhook["secret"])
+        late = make_event(request.node.name, "typing.start", at=datetime.now(UTC) - timedelta(seconds=90))
+        body = make_event(request.node.name, "typing.start")
+        await source.publish(late, body)
+
+        [received] = await receiver.wait_for(1)
+
+        assert (received.body, received.problem) == (body, None)
+        assert [one["event"] for one in await api.deliveries(webhook["id"])] == ["typing.start"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{dispatcher.ops_url}/metrics") as response,
+    ):
+        assert "chatsdk_webhook_expired_events_total 1.0" in await response.text()
+
+
 async def test_an_event_arrives_signed_with_its_stored_bytes(
     api: Api, source: EventSource, request: pytest.FixtureRequest
 ) -> None:

@@ -58,16 +58,18 @@ class Watches:
     async def watch(self, connection: Connection, user_ids: Iterable[UserId], request: int | None) -> None:
         """Tell how these users are, and from now on what changes; not of more than a socket may watch.
 
-        Raises what a database that is away does; then nothing is watched.
+        Raises what a database that is away does; then nothing of this is watched.
         """
-        looks, refused = list[Look](), list[UserId]()
+        looks, new, refused = list[Look](), list[UserId](), list[UserId]()
         mine = self._watched.setdefault(connection, {})
         for user_id in dict.fromkeys(user_ids):
             if user_id not in mine and len(mine) >= MOST_USERS_AT_ONCE:
                 refused.append(user_id)
                 continue
-            mine[user_id] = None
-            self._watchers.setdefault((connection.app_id, user_id), {})[connection] = None
+            if user_id not in mine:
+                new.append(user_id)
+                mine[user_id] = None
+                self._watchers.setdefault((connection.app_id, user_id), {})[connection] = None
             looks.append(Look(connection.app_id, connection.user_id, user_id))
         self._instruments.watched.set(len(self._watchers))
         answered = asyncio.get_running_loop().create_future()
@@ -76,7 +78,7 @@ class Watches:
         try:
             await answered
         except BaseException:
-            self.unwatch(connection, [one.user_id for one in looks])
+            self.unwatch(connection, new)
             raise
 
     def unwatch(self, connection: Connection, user_ids: Iterable[UserId]) -> None:

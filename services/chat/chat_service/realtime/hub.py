@@ -232,7 +232,7 @@ class Hub:
         if not is_for_topic(event_type, topic.subject):
             return
         if topic.gathers(event_type):
-            topic.crowd.take(event_type, event["data"], None)
+            self._instruments.frames.inc(topic.gather(event_type, event["data"], None, utc_now()))
             return
         # Who types knows.
         but = event["data"]["userId"] if event_type in _TYPING_SIGNS else None

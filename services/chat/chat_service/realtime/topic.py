@@ -52,7 +52,7 @@ class Topic:
     is_filling: bool = False
     members: int = 0
     large_from: int = LARGE_FROM
-    crowd: Crowd = field(default_factory=Crowd)
+    crowd: Crowd | None = None
     followers: dict[Connection, None] = field(default_factory=dict)
     joining: list[Joining] = field(default_factory=list)
 
@@ -113,12 +113,18 @@ class Topic:
         if gathered is None:
             # In order: what was gathered lies before it.
             return self.tell_crowd(now) + self.tell(event.frame)
-        self.crowd.take(event.type, gathered, event.version)
+        return self.gather(event.type, gathered, event.version, now)
+
+    def gather(self, event_type: str, data: Mapping[str, Any], version: int | None, now: datetime) -> int:
+        """Keep an event for the frame that tells of many; one that is full goes out, to how many is returned."""
+        if self.crowd is None:
+            self.crowd = Crowd()
+        self.crowd.take(event_type, data, version)
         return self.tell_crowd(now) if self.crowd.is_full else 0
 
     def tell_crowd(self, now: datetime) -> int:
         """Tell every follower what was gathered; returns to how many."""
-        return self.tell(self.crowd.told(self.id, now) or "")
+        return 0 if self.crowd is None else self.tell(self.crowd.told(self.id, now) or "")
 
     def tell(self, frame: str, *, but: str | None = None) -> int:
         """Give a frame to every follower, except the sockets of one user."""
@@ -133,7 +139,7 @@ class Topic:
         """Go on from a version without what lies before it; the followers are told to load anew."""
         self.version = version
         self.seen = max(self.seen, version)
-        self.crowd = Crowd()
+        self.crowd = None
         for one in self.joining:
             one.connection.offer(frame)
         self.tell(frame)

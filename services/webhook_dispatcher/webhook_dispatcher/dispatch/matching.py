@@ -6,9 +6,13 @@ about a webhook never goes to that webhook.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
+from chatsdk_contracts.catalogue import EPHEMERAL_EVENT_TYPES, EPHEMERAL_LIFETIME_S
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointState
+
+_LIFETIME: Final = timedelta(seconds=EPHEMERAL_LIFETIME_S)
 
 FilterReason = Literal["other_app", "type", "about_itself", "off"]
 
@@ -50,6 +54,11 @@ class Route:
 
     to: tuple[Registration, ...] = ()
     skipped: tuple[Registration, ...] = ()
+
+
+def is_over(event_type: str, happened_at: datetime, now: datetime) -> bool:
+    """Whether an event tells of what is over: that somebody typed a minute ago is of use to nobody."""
+    return event_type in EPHEMERAL_EVENT_TYPES and now - happened_at > _LIFETIME
 
 
 def covers(pattern: str, event_type: str) -> bool:

@@ -8,9 +8,9 @@ acknowledged after the commit, never before.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chatsdk_contracts.envelope import EventHead as Head
 from chatsdk_contracts.envelope import parse_head
@@ -20,7 +20,7 @@ from chatsdk_runtime.postgres import Pool, Transaction, transaction
 from chatsdk_runtime.reconcile import advance
 from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.deliver import BodyCache
-from webhook_dispatcher.dispatch.matching import EventHead, Registration, RegistrationIndex
+from webhook_dispatcher.dispatch.matching import EventHead, Registration, RegistrationIndex, is_over
 from webhook_dispatcher.instruments import Instruments
 
 # A rebuilt database must not send history again to webhooks that are younger than it; clocks differ a little.
@@ -72,7 +72,7 @@ class Planner:
 
     async def plan(self, batch: Sequence[Located], *, covered: tuple[int, int] | None = None) -> None:
         """Plan and commit. `covered` is a lane and the position up to which the caller has given everything."""
-        events = list({event.head.id: event for event in map(_read, batch)}.values())
+        events = self._current({event.head.id: event for event in map(_read, batch)}.values())
         async with transaction(self._pool) as tx:
             await self._refresh(tx, sorted({event.head.appid for event in events}))
             pairs = await self._insert(tx, self._pairs(events))
@@ -84,6 +84,13 @@ class Planner:
         self._count(events, pairs)
         if any(not pair.is_skipped for pair in pairs):
             self._on_planned()
+
+    def _current(self, events: Iterable[_Event]) -> list[_Event]:
+        """Those that are not over: while we were away, typing and presence waited with the rest."""
+        found, now = list(events), datetime.now(UTC)
+        current = [event for event in found if not is_over(event.head.type, event.head.time, now)]
+        self._instruments.expired_events.inc(len(found) - len(current))
+        return current
 
     async def _refresh(self, tx: Transaction, app_ids: Sequence[str]) -> None:
         versions = await store.read_versions(tx, app_ids)

@@ -24,9 +24,7 @@ QUICK = {
 async def replicas(chat_database: str, rabbit_vhost: str) -> AsyncIterator[list[Replica]]:
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(
-                running_replica(chat_database, rabbit_vhost, **QUICK)  # type: ignore[arg-type]  # of several types
-            )
+            await stack.enter_async_context(running_replica(chat_database, rabbit_vhost, **QUICK))
             for _ in range(2)
         ]
 
@@ -89,6 +87,9 @@ async def test_typing_is_told_to_the_others_once_and_ends_with_time_a_message_or
         assert typing_of(typist) == []
         assert reader.faults == []
         assert reader.texts[room] == ["said"]
+        assert first.sample("chatsdk_typing_events_total", action="start") == 3
+        assert first.sample("chatsdk_typing_events_total", action="stop") == 3
+        assert first.sample("chatsdk_ephemeral_events_total", outcome="published") >= 6
 
 
 async def test_a_crowd_comes_as_counts_without_a_gap(replicas: list[Replica], app: Tenant) -> None:
@@ -134,6 +135,7 @@ async def test_presence_over_two_replicas_and_the_death_of_one(replicas: list[Re
         seen = await watcher.ask("presence.subscribe", userIds=["bob", "eve", "nobody"])
         assert [one["status"] for one in seen["users"]] == ["offline"]
         assert seen["refused"] == ["eve", "nobody"], "only who shares a channel is seen"
+        assert first.sample("chatsdk_presence_watched_users") == 1
         now = shown(watcher, "bob")
         await phone.connected()
         await watcher.until(lambda: now() == "online")
@@ -156,4 +158,6 @@ async def test_presence_over_two_replicas_and_the_death_of_one(replicas: list[Re
         await second.die()
         await watcher.until(lambda: now() == "offline")
         assert watcher.of("presence")[-1]["users"][0]["lastSeenAt"] > hidden
+        assert first.sample("chatsdk_presence_sessions_reaped_total") == 1
         assert watcher.faults == []
+    assert first.sample("chatsdk_presence_watched_users") == 0

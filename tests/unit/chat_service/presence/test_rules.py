@@ -62,7 +62,7 @@ def test_offline_lasts_until_a_sign_of_life_and_invisible_until_something_else_i
     assert rules.woken(Facts(chosen="offline")).chosen == "online"
     assert rules.beaten(Facts(chosen="offline"), NOW, HEARTBEAT).chosen == "online"
     for choice in ("invisible", "away", "online"):
-        assert rules.woken(Facts(chosen=choice)).chosen == choice  # type: ignore[arg-type]  # one of the choices
+        assert rules.woken(Facts(chosen=choice)).chosen == choice
     # Away was of the visit that is over.
     assert rules.settled(replace(GONE, chosen="away", due_at=PAST), NOW, GRACE).chosen == "online"
 
