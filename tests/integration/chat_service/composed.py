@@ -72,7 +72,12 @@ class DirectClient(SocketClient):
 
     async def _hear(self, text: str) -> None:
         for line in text.split("\n"):
-            self._take(orjson.loads(line))
+            told = orjson.loads(line)
+            self._take(told)
+            if told["type"] == "heartbeat":
+                # Whoever has less would take it for a gap.
+                behind = {one: cv for one, cv in told["heads"].items() if cv > self.seen.get(one, cv)}
+                self.faults += [f"{one}: a heartbeat says {cv}" for one, cv in behind.items()]
 
 
 @asynccontextmanager

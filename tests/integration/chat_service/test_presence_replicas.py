@@ -75,6 +75,16 @@ class Site:
         await self.pool.execute("update user_presence set due_at = now() where due_at is not null")
 
 
+@asynccontextmanager
+async def a_socket_each(site: Site, *users: str) -> AsyncIterator[Roster]:
+    """A replica with a socket of each of these users, written."""
+    async with site.replica() as roster:
+        for user in users:
+            roster.opened(new_id(), site.key(user))
+        await wait_for(lambda: roster.is_written, what="all is written")
+        yield roster
+
+
 @pytest.fixture
 async def site(chat_database: str) -> AsyncIterator[Site]:
     async with a_pool(chat_database) as pool:
@@ -112,9 +122,7 @@ async def test_hundreds_of_sockets_are_written_together_and_end_with_their_repli
 
 
 async def test_a_replica_that_was_taken_for_dead_comes_back_with_all_its_sockets(site: Site) -> None:
-    async with site.replica() as roster:
-        roster.opened(new_id(), site.key("u1"))
-        await wait_for(lambda: roster.is_written, what="it is written")
+    async with a_socket_each(site, "u1"):
         await site.declare_dead()
         # The replica may notice first: then it has a new session already, and only the old one is ended.
         while await site.reaper.reap():
@@ -128,16 +136,12 @@ async def test_a_replica_that_was_taken_for_dead_comes_back_with_all_its_sockets
 
 
 async def test_two_reapers_tell_once_and_a_socket_that_opens_meanwhile_counts(site: Site) -> None:
-    async with site.replica() as roster:
-        for number in range(50):
-            roster.opened(new_id(), site.key(f"u{number}"))
-        await wait_for(lambda: roster.is_written, what="all is written")
+    async with a_socket_each(site, *(f"u{number}" for number in range(50))):
+        pass
     other = Reaper(site.pool, site.teller, TIMES, site.instruments)
     await site.declare_dead()
     await asyncio.gather(site.reaper.reap(), other.reap())
-    async with site.replica() as second:
-        second.opened(new_id(), site.key("u7"))
-        await wait_for(lambda: second.is_written, what="it is written")
+    async with a_socket_each(site, "u7"):
         await site.pass_grace()
         await asyncio.gather(site.reaper.show_due(), other.show_due())
 
@@ -148,9 +152,8 @@ async def test_two_reapers_tell_once_and_a_socket_that_opens_meanwhile_counts(si
 
 
 async def test_a_replica_that_stops_gives_its_users_the_time_to_come_back(site: Site) -> None:
-    async with site.replica() as roster:
-        roster.opened(new_id(), site.key("u1"))
-        await wait_for(lambda: roster.is_written, what="it is written")
+    async with a_socket_each(site, "u1") as roster:
+        pass
     await roster.leave()
 
     assert await site.sockets() == 0
@@ -158,3 +161,28 @@ async def test_a_replica_that_stops_gives_its_users_the_time_to_come_back(site: 
     assert isinstance(due, datetime)
     assert timedelta(seconds=15) < due - datetime.now(UTC) <= timedelta(seconds=20)
     assert site.changes("offline") == 0
+
+
+async def test_a_socket_ends_being_offline_by_choice_but_not_being_invisible(site: Site) -> None:
+    for user, choice in (("u1", "offline"), ("u2", "invisible")):
+        await site.pool.execute(
+            "insert into user_presence (app_id, user_id, chosen) values ($1, $2, $3)",
+            UUID(site.app_id),
+            user,
+            choice,
+        )
+    async with a_socket_each(site, "u1", "u2"):
+        assert await site.users("shown") == {"u1": "online", "u2": "offline"}
+        assert await site.users("chosen") == {"u1": "online", "u2": "invisible"}
+
+
+async def test_when_somebody_was_last_seen_is_noted_for_who_is_shown(site: Site) -> None:
+    async with a_socket_each(site, "u1", "u2") as roster:
+        await site.pool.execute("update user_presence set last_seen_at = null")
+        await site.pool.execute("update user_presence set shown = 'offline' where user_id = 'u2'")
+        for user in ("u1", "u2"):
+            roster.active(site.key(user))
+        await roster.note_active()
+
+        seen = await site.users("last_seen_at")
+        assert (seen["u1"] is not None, seen["u2"]) == (True, None)

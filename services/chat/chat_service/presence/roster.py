@@ -78,7 +78,8 @@ class Roster:
             await self._renew()
             while self._changed:
                 await self._write()
-            await self._note_active()
+            if time.monotonic() - self._noted_s >= _SEEN_EVERY_S:
+                await self.note_active()
             self._roused.clear()
             try:
                 async with asyncio.timeout(self._times.renew_s):
@@ -86,6 +87,15 @@ class Roster:
                 await asyncio.sleep(_LINGER_S)
             except TimeoutError:
                 continue
+
+    async def note_active(self) -> None:
+        """Write of all who did something since the last time that they were seen."""
+        users, self._active, self._noted_s = list(self._active), set(), time.monotonic()
+        if not users:
+            return
+        async with reading(self._pool) as connection:
+            for first in range(0, len(users), _AT_ONCE):
+                await store.note_seen(connection, users[first : first + _AT_ONCE])
 
     async def leave(self) -> None:
         """At shutdown: our users get the grace of anybody whose socket ended. Without the database others see to it."""
@@ -160,11 +170,3 @@ class Roster:
             changed += await settle(tx, quiet, grace)
         self._teller.tell(changed, utc_now())
         return True
-
-    async def _note_active(self) -> None:
-        if not self._active or time.monotonic() - self._noted_s < _SEEN_EVERY_S:
-            return
-        users, self._active, self._noted_s = list(self._active), set(), time.monotonic()
-        async with reading(self._pool) as connection:
-            for first in range(0, len(users), _AT_ONCE):
-                await store.note_seen(connection, users[first : first + _AT_ONCE])

@@ -232,11 +232,13 @@ class Hub:
         if not is_for_topic(event_type, topic.subject):
             return
         if topic.gathers(event_type):
-            self._instruments.frames.inc(topic.gather(event_type, event["data"], None, utc_now()))
-            return
-        # Who types knows.
-        but = event["data"]["userId"] if event_type in _TYPING_SIGNS else None
-        self._instruments.frames.inc(topic.tell(event_frame(body), but=but))
+            told = topic.gather(event_type, event["data"], None, utc_now())
+        elif event_type in _TYPING_SIGNS:
+            # Who types knows.
+            told = topic.tell_in_passing(event_frame(body), but=event["data"]["userId"])
+        else:
+            told = topic.tell(event_frame(body))
+        self._instruments.frames.inc(told)
 
     def _advance(self, topic: Topic, version: int, event_type: str, pos: int | None, body: bytes) -> None:
         topic.seen = max(topic.seen, version)

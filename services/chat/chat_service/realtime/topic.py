@@ -126,13 +126,19 @@ class Topic:
         """Tell every follower what was gathered; returns to how many."""
         return 0 if self.crowd is None else self.tell(self.crowd.told(self.id, now) or "")
 
-    def tell(self, frame: str, *, but: str | None = None) -> int:
-        """Give a frame to every follower, except the sockets of one user."""
+    def tell(self, frame: str) -> int:
+        """Give a frame to every follower."""
         if not frame:
             return 0
-        told = self.followers if but is None else [one for one in self.followers if one.user_id != but]
-        for connection in told:
+        for connection in self.followers:
             connection.offer(frame)
+        return len(self.followers)
+
+    def tell_in_passing(self, frame: str, *, but: str) -> int:
+        """Give a frame that is of use only now to every follower who keeps up, except the sockets of one user."""
+        told = [one for one in self.followers if one.user_id != but]
+        for connection in told:
+            connection.offer_in_passing(frame)
         return len(told)
 
     def reset(self, version: int, frame: str) -> None:

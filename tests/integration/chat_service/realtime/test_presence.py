@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.fixtures.rabbitmq import RabbitServer
 from tests.fixtures.socket_client import SocketClient
 from tests.integration.chat_service.calling import Tenant
 from tests.integration.chat_service.composed import Replica, running_replica, socket_to
+from tests.waiting import wait_for
 
 QUICK = {
     "heartbeat_interval_s": 0.3,
@@ -120,6 +122,62 @@ async def test_a_crowd_comes_as_counts_without_a_gap(replicas: list[Replica], ap
         assert reactions[-1] == {"messageId": hello["id"], "counts": {"👍": 3}}
         assert client.faults == [], "the ranges of the counts leave no gap"
         assert {one["event"]["type"] for one in client.of("event")} == {"message.new"}
+
+
+async def test_who_shares_no_channel_any_more_is_seen_no_more_and_what_was_lost_is_found(
+    replicas: list[Replica], app: Tenant
+) -> None:
+    first, second = replicas
+    ann, bob, cat = await app.users("ann", "bob", "cat")
+    room = (await ann.channel(type="group", memberIds=["bob", "cat"]))["id"]
+    async with socket_to(first, ann.token) as watcher, socket_to(second, bob.token) as phone:
+        await watcher.connected()
+        await watcher.ask("presence.subscribe", userIds=["bob", "cat"])
+        await second.chat.call(
+            "POST", "/api/presence/heartbeat", headers={"Authorization": f"Bearer {cat.token}"}
+        )
+        await watcher.until(lambda: shown(watcher, "cat")() == "online")
+
+        # Nobody hears of this.
+        await first.chat.sql("update user_presence set shown = 'away' where user_id = 'cat'")
+        first.realtime.watches.doubt()
+        await watcher.until(lambda: shown(watcher, "cat")() == "away")
+
+        assert (await bob.call("POST", f"/api/channels/{room}/leave")).status_code == 200
+        await phone.connected()
+        await watcher.until(lambda: watcher.of("presence")[-1]["refused"] == ["bob"])
+        assert shown(watcher, "bob")() == "offline"
+        await watcher.ask("presence.unsubscribe", userIds=["cat"])
+        assert first.sample("chatsdk_presence_watched_users") == 0
+        too_many = await watcher.ask("presence.subscribe", userIds=[f"x{number}" for number in range(201)])
+        assert too_many["status"] == 422
+
+
+async def test_it_goes_on_when_the_connections_to_the_database_and_the_broker_are_cut(
+    replicas: list[Replica], app: Tenant, rabbit_server: RabbitServer
+) -> None:
+    first, second = replicas
+    ann, bob = await app.users("ann", "bob")
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    async with socket_to(first, ann.token) as watcher, socket_to(second, bob.token) as phone:
+        await watcher.connected()
+        await watcher.subscribe(room)
+        await watcher.ask("presence.subscribe", userIds=["bob"])
+        await first.chat.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'chat' and pid <> pg_backend_pid()"
+        )
+        await asyncio.to_thread(rabbit_server.close_connections)
+        await phone.connected()
+
+        await watcher.until(lambda: shown(watcher, "bob")() == "online")
+
+        async def typing_is_told() -> bool:
+            await phone.ask("typing", channelId=room, typing=True)
+            return "bob start" in typing_of(watcher)
+
+        await wait_for(typing_is_told, what=watcher.__repr__)
+        assert watcher.faults == []
 
 
 async def test_presence_over_two_replicas_and_the_death_of_one(replicas: list[Replica], app: Tenant) -> None:

@@ -80,3 +80,16 @@ async def test_a_client_that_does_not_read_is_ended_and_holds_nothing(limits: So
     assert connection.is_flushed
     writer.cancel()
     await asyncio.gather(writer, return_exceptions=True)
+
+
+async def test_what_is_of_use_only_now_is_left_out_for_who_lags_and_closes_nobody() -> None:
+    far = Far()
+    connection = connect(far, SocketLimits(frames=4))
+    for number in range(6):
+        connection.offer_in_passing(f"f{number}")
+    assert connection.closing is None
+    connection.close(Close.RESTART)
+
+    await connection.run_writer()
+
+    assert far.texts == ["f0\nf1\nf2"]
