@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from chat_service.instruments import PresenceInstruments
 from chat_service.presence.actions import times_of
 from chat_service.presence.reaping import Reaper
+from chatsdk_contracts.ids import ChannelId, UserId
 from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code, problems
 
 
@@ -51,6 +52,15 @@ async def test_typing_is_for_members_where_it_is_told(tenant: Tenant) -> None:
     await ann.call("PATCH", f"/api/channels/{room}", {"frozen": True})
     assert (await say(eve, room))[1]["error"]["code"] == "not_a_member"
     assert (await say(bob, room))[1]["error"]["code"] == "channel_frozen"
+
+    def is_typing() -> bool:
+        sign = tenant.chat.resources.typists.sign(ChannelId(hidden), UserId("bob"))
+        return sign is not None and sign.is_typing
+
+    await bob.call("POST", f"/api/channels/{hidden}/typing", {"typing": True})
+    assert is_typing()
+    await bob.call("POST", f"/api/channels/{hidden}/messages", {"text": "said"})
+    assert not is_typing(), "a message ends it"
 
     nobody = await tenant.server("POST", f"/api/channels/{hidden}/typing", {"typing": True})
     assert problems(nobody) == {"userId": "missing"}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import pytest
 
@@ -17,7 +18,7 @@ QUICK = {
     "typing_lifetime_s": 0.6,
     "large_channel_members": 3,
     "presence_renew_s": 0.1,
-    "presence_dead_after_s": 0.6,
+    "presence_dead_after_s": 1.0,
     "presence_grace_s": 0.3,
 }
 
@@ -86,6 +87,12 @@ async def test_typing_is_told_to_the_others_once_and_ends_with_time_a_message_or
         await typist.ask("typing", channelId=room, typing=True)
         await typist.disconnect()
         await reader.until(lambda: typing_of(reader)[4:] == ["ann start", "ann stop"])
+        started, stopped = (
+            [one["data"]["expiresAt"] for one in reader.events(f"typing.{kind}")]
+            for kind in ("start", "stop")
+        )
+        assert started[0] <= stopped[0], "it was over"
+        assert (stopped[1] < started[1], stopped[2] < started[2]) == (True, True), "it was ended before"
         assert typing_of(typist) == []
         assert reader.faults == []
         assert reader.texts[room] == ["said"]
@@ -213,9 +220,31 @@ async def test_presence_over_two_replicas_and_the_death_of_one(replicas: list[Re
         await bob.call("POST", "/api/presence/online")
         await watcher.until(lambda: now() == "online")
 
+        reaped = first.sample("chatsdk_presence_sessions_reaped_total")
         await second.die()
         await watcher.until(lambda: now() == "offline")
         assert watcher.of("presence")[-1]["users"][0]["lastSeenAt"] > hidden
-        assert first.sample("chatsdk_presence_sessions_reaped_total") == 1
+        assert first.sample("chatsdk_presence_sessions_reaped_total") > reaped
         assert watcher.faults == []
     assert first.sample("chatsdk_presence_watched_users") == 0
+
+
+async def test_a_replica_that_stops_leaves_no_socket_behind(
+    replicas: list[Replica], app: Tenant, chat_database: str, rabbit_vhost: str
+) -> None:
+    [ann] = await app.users("ann")
+    held = "select count(*) as number from presence_connection where app_id = $1"
+
+    async def is_written() -> bool:
+        return bool((await replicas[0].chat.sql(held, UUID(app.id)))[0]["number"])
+
+    async with (
+        running_replica(chat_database, rabbit_vhost, **QUICK) as third,
+        socket_to(third, ann.token) as client,
+    ):
+        await client.connected()
+        await wait_for(is_written, what="the socket is written")
+        # It goes on while the replica stops.
+        client._session_here = None
+
+    assert not await is_written()
