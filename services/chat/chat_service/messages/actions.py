@@ -73,7 +73,8 @@ async def _write(resources: Resources, wanted: Send) -> Sent:
         async with transaction(resources.pool) as tx:
             described = await with_files(tx, wanted)
     sent = await resources.writer.write(described)
-    resources.typists.spoke(wanted.app_id, wanted.channel_id, wanted.user_id, sent.message.created_at)
+    if not sent.duplicate:
+        resources.typists.spoke(wanted.app_id, wanted.channel_id, wanted.user_id, sent.message.created_at)
     return sent
 
 

@@ -40,6 +40,8 @@ async def settle(
     tx: Transaction, users: Sequence[UserKey], grace: timedelta, change: Change | None = None
 ) -> list[Shown]:
     """Bring locked users to how they have to be shown now, after a change if one is given."""
+    if not users:
+        return []
     found, now = await store.fetch_facts(tx, users)
     after = {
         key: rules.settled(facts if change is None else change(facts, now), now, grace)

@@ -62,7 +62,7 @@ class Reaper:
         """Show those offline whose time has come; returns how many were looked at."""
         async with transaction(self._pool) as tx:
             due = await store.lock_due(tx, _AT_ONCE)
-            changed = await settle(tx, due, self._times.grace) if due else []
+            changed = await settle(tx, due, self._times.grace)
         self._teller.tell(changed, utc_now())
         return len(due)
 

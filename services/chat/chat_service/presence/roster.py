@@ -78,6 +78,7 @@ class Roster:
             await self._renew()
             while self._changed:
                 await self._write()
+                await self._renew()
             if time.monotonic() - self._noted_s >= _SEEN_EVERY_S:
                 await self.note_active()
             self._roused.clear()
@@ -152,9 +153,7 @@ class Roster:
 
     async def _commit(self, put: Sequence[Socket], gone: Sequence[Socket]) -> bool:
         """Write and tell; False when our session was lost meanwhile."""
-        if self._session is None:
-            await self._renew()
-        assert self._session is not None, "renewed"
+        assert self._session is not None, "renewed before"
         users = list(dict.fromkeys(one.user for one in [*put, *gone]))
         woken = {one.user for one in put if one.id not in self._written}
         async with transaction(self._pool) as tx:

@@ -50,7 +50,8 @@ def settled(facts: Facts, now: datetime, grace: timedelta) -> Facts:
         return replace(
             facts,
             shown=shown,
-            due_at=None if facts.sockets else facts.heartbeat_until,
+            # Its end changes something only where no socket is awake.
+            due_at=facts.heartbeat_until if beats and not facts.awake else None,
             last_seen_at=now if came else facts.last_seen_at,
         )
     if facts.shown == "offline":

@@ -77,9 +77,10 @@ class Following:
         """Follow channels from a version on, or from now on; tells the client which, and which not."""
         since = {ChannelId(one.id): one.cv for one in wanted}
         topics = await self._hub.open(connection.app_id, [subject_of("channels", one) for one in since])
+        known = [topic for topic in topics if topic.key in connection.topics]
         # Who follows already has what was gathered, before hearing how far the channel is.
-        self._hub.tell_crowds()
-        followed = [_listed(topic, topic.version) for topic in topics if topic.key in connection.topics]
+        self._hub.tell_crowds(known)
+        followed = [_listed(topic, topic.version) for topic in known]
         joining = {topic: _join(connection, topic) for topic in topics if topic.key not in connection.topics}
         try:
             behind, refused = await self._behind(connection, joining, since)

@@ -71,7 +71,7 @@ class SocketHeartbeat:
         await self._hub.count_members(self._hub.topics)
         await self._hub.fill_to({subject_of("channels", one): cv for one, cv in look.channels.items()})
         # What is only gathered would look like a gap.
-        self._hub.tell_crowds()
+        self._hub.tell_crowds(self._hub.topics)
         changed = {one: cv for one, cv in look.channels.items() if self._told.get(one) != cv}
         for connection in self._hub.connections:
             is_settled = connection.follows_all and connection in settled

@@ -259,9 +259,9 @@ class Hub:
         if event_type in {"user.left", "channel.deleted"}:
             self._see_off(topic, event_type, body)
 
-    def tell_crowds(self) -> None:
-        """Tell what was gathered in large channels: from here on every follower has all that was forwarded."""
-        for topic in self._topics.values():
+    def tell_crowds(self, topics: Iterable[Topic]) -> None:
+        """Tell what was gathered in large channels: from here on their followers have all that was forwarded."""
+        for topic in topics:
             self._instruments.frames.inc(topic.tell_crowd(utc_now()))
 
     async def gather(self, heartbeat: Heartbeat) -> None:
@@ -269,7 +269,7 @@ class Hub:
         while True:
             heartbeat.beat()
             await asyncio.sleep(_CROWD_S)
-            self.tell_crowds()
+            self.tell_crowds(self._topics.values())
 
     def _see_off(self, topic: Topic, event_type: str, body: bytes) -> None:
         """Who is not in the channel any more has heard of it, and hears nothing after it."""
