@@ -98,8 +98,8 @@ async def serve(
     if health.before_drain is not None:
         await health.before_drain()
     main.should_exit = True
-    # A start that still waits for its database does not hear of it: it gets the drain time, no more.
-    await asyncio.wait({main_task}, timeout=drain_timeout_s + _SHUTDOWN_S)
+    # A start that still waits for its database has nothing under way, and does not hear of it.
+    await asyncio.wait({main_task}, timeout=drain_timeout_s + _SHUTDOWN_S if main.started else 0)
     main_task.cancel()
     await asyncio.gather(main_task, return_exceptions=True)
     ops.should_exit = True
