@@ -4,8 +4,9 @@ under the channel's lock. `removal` has those at the end of a message's life.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,16 +14,19 @@ import orjson
 from chat_service.auth.principal import Principal
 from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
 from chat_service.events.log import Cause, append, channel_event
+from chat_service.mentions import noting
+from chat_service.mentions.noting import Asking, Said
+from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
 from chat_service.messages import detail_store, rules, store, views
 from chat_service.messages.rules import Send
 from chat_service.messages.visible_store import fetch_readable, list_after, list_before
 from chat_service.messages.waiting import Sent
 from chat_service.resources import Resources
 from chat_service.uploads.attaching import names_uploads, with_uploads
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId
-from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_contracts.messages import ChangedMessage, MentionGroup, Message, MessageUpdated
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import Conflict, Forbidden, InvalidInput
+from chatsdk_runtime.errors import Conflict, Forbidden, InvalidInput, ServiceError
 from chatsdk_runtime.idempotency import Answer, fetch_answer, store_answer
 from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
 
@@ -190,38 +194,66 @@ async def present(connection: Connection, change: Change) -> bytes:
     return data_json(message)
 
 
-async def edit(tx: Transaction, change: Change, text: str, *, hlc: str | None = None) -> Answer:
-    """Write a new text; the same text again changes nothing. `hlc`: when the client wrote it, by its own clock."""
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A new text. `hlc`: when the client wrote it, by its own clock; mentions beside the text: None keeps what is."""
+
+    text: str
+    hlc: str | None = None
+    named: Sequence[UserId] | None = None
+    named_groups: Sequence[MentionGroup] | None = None
+
+    @property
+    def keeps_mentions(self) -> bool:
+        """Whether nothing is said of mentions."""
+        return self.named is None and self.named_groups is None
+
+
+async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
+    """Write a new text and whom it mentions; the same again changes nothing. Only who is new there hears of it."""
     message, standing = await lock_message(tx, change)
     if not rules.may_edit(message, change.caller.user_id):
         raise Forbidden("Only its author may edit a message.")
     if message.deleted_at is not None:
         raise Conflict("The message is deleted.", extra={"current": _plain(message)})
     check_base(message, change.base_version)
-    if text == message.text:
+    asked = asked_by_edit(message, wanted.named, wanted.named_groups, wanted.text)
+    (present,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
+    may_call_all = rules.may_call_all(standing.role, by_server=change.caller.user_id is None)
+    mentioned = decide(asked, present, standing.config, may_call_all=may_call_all)
+    if isinstance(mentioned, ServiceError):
+        raise mentioned
+    if wanted.text == message.text and (wanted.keeps_mentions or mentioned.are_of(message)):
         return Answer(data_json(message))
-    if (refusal := rules.too_long(text, standing.config)) is not None:
+    if (refusal := rules.too_long(wanted.text, standing.config)) is not None:
         raise refusal
-    if not text and not message.attachments:
+    if not wanted.text and not message.attachments:
         raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
-    now = change.cause.now
-    edited = message.model_copy(
-        update={
-            "text": text,
-            "version": message.version + 1,
-            "cv": standing.cv + 1,
-            "updated_at": now,
-            "edited_at": now,
-            "hlc": hlc,
-        }
-    )
-    await detail_store.add_history(tx, message, edited_at=now, edited_by=change.caller.user_id)
-    changed = ChangedMessage(**edited.model_dump(), changed=["text"])
-    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, changed)
+    edited = _edited(message, wanted, mentioned, standing.cv + 1, change.cause.now)
+    await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
+    data = ChangedMessage(**edited.model_dump(), changed=rules.changed_by_edit(message, edited))
+    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data)
+    noted = await noting.note_edit(tx, Said(edited, change.cause, present.deaf))
     await store.update_text(tx, edited, event.id)
     await store.next_cv(tx, change.channel_id)
-    await append(tx, [event])
+    await append(tx, [event, *noted.events])
+    await noting.write(tx, noted)
     return Answer(data_json(edited))
+
+
+def _edited(message: Message, wanted: Edit, mentioned: Mentioned, cv: int, now: datetime) -> Message:
+    return message.model_copy(
+        update={
+            "text": wanted.text,
+            "mentions": mentioned.users,
+            "mention_groups": mentioned.groups,
+            "version": message.version + 1,
+            "cv": cv,
+            "updated_at": now,
+            "edited_at": now,
+            "hlc": wanted.hlc,
+        }
+    )
 
 
 async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.Standing]:

@@ -16,9 +16,9 @@ from chat_service.doors import (
     resources_of,
     utc_now,
 )
-from chat_service.messages import actions, removal, rules
+from chat_service.messages import actions, removal
 from chat_service.messages.actions import Page
-from chat_service.messages.requests import EditMessage, SendMessage, change_of, send_of
+from chat_service.messages.requests import EditMessage, SendMessage, change_of, edit_of, send_of
 from chat_service.messages.shelf import Shelf
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
@@ -90,7 +90,7 @@ async def edit_message(
     change = change_of(request, caller, channel_id, message_id, base_version)
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.edit(tx, change, body.text, hlc=rules.clamped_hlc(body.hlc, change.cause.now))
+        return await actions.edit(tx, change, edit_of(body, change.cause.now))
 
     return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 

@@ -1,23 +1,28 @@
 """A batch of sends and reactions in one transaction: lock, read what decides, write.
 
-Three statements for the sends and, behind them, two for the reactions if there are any. Used by the batched writer, and
+Three statements for the sends, two more if any are replies, three if any mention somebody; behind them two for the
+reactions if there are any. Used by the batched writer, and
 by operations of clients, which add their result to the same transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, LoggedEvent, channel_event
+from chat_service.mentions import noting
+from chat_service.mentions.noting import Asking, Said
+from chat_service.mentions.rules import NOBODY
 from chat_service.messages import send_store
-from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Send, Verdict
+from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Send, SendFacts, Verdict
 from chat_service.reactions import actions as reactions
 from chat_service.reactions.rules import Reacted, Reacting
 from chat_service.reactions.rules import Verdict as ReactionVerdict
+from chat_service.threads import replying
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import MessageNew
 from chatsdk_contracts.wire import data_json
@@ -72,7 +77,7 @@ async def _write_sends(
     ready = [place for place, send in enumerate(sends) if send.channel_id in channels]
     if not ready:
         return
-    facts = await send_store.send_facts(tx, [sends[place] for place in ready])
+    facts = await _facts(tx, [sends[place] for place in ready])
     decisions = Decisions(now)
     for place, fact in zip(ready, facts, strict=True):
         send = sends[place]
@@ -83,15 +88,41 @@ async def _write_sends(
     bodies = {one.message.id: data_json(one.message) for one in accepted}
     written.bodies = bodies
     changed = {one.message.channel_id for one in accepted}
+    causes = [_cause(one.send, now, epoch) for one in accepted]
+    replied = await replying.grow(tx, channels, accepted, causes)
+    noted = await noting.note(tx, _said(accepted, causes))
     await send_store.write_sends(
         tx,
         [channel for channel in channels.values() if channel.id in changed],
-        decisions.threads,
+        replied.threads,
         accepted,
-        [_event(one, bodies[one.message.id], now, epoch) for one in accepted],
+        [
+            *(_event(one, cause, bodies) for one, cause in zip(accepted, causes, strict=True)),
+            *replied.events,
+            *noted.events,
+        ],
         now,
         decisions.slowed,
     )
+    await replying.write_places(tx, replied)
+    await noting.write(tx, noted)
+
+
+async def _facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
+    facts = await send_store.send_facts(tx, sends)
+    if all(send.asked is NOBODY for send in sends):
+        return facts
+    asking = [Asking(send.channel_id, send.user_id, send.asked) for send in sends]
+    present = await noting.present(tx, asking)
+    return [replace(fact, present=there) for fact, there in zip(facts, present, strict=True)]
+
+
+def _said(accepted: Sequence[Accepted], causes: Sequence[Cause]) -> list[Said]:
+    return [
+        Said(one.message, cause, one.deaf)
+        for one, cause in zip(accepted, causes, strict=True)
+        if one.message.mentions or one.message.mention_groups
+    ]
 
 
 async def _write_reactions(
@@ -122,7 +153,10 @@ def _refuse(
             verdicts[place] = ChannelNotFound()
 
 
-def _event(accepted: Accepted, data: bytes, now: datetime, epoch: int) -> LoggedEvent:
-    send, message = accepted.send, accepted.message
-    cause = Cause(send.app_id, now, epoch, send.user_id, send.traceparent)
-    return channel_event(MessageNew, cause, message.channel_id, message.cv, data)
+def _cause(send: Send, now: datetime, epoch: int) -> Cause:
+    return Cause(send.app_id, now, epoch, send.user_id, send.traceparent)
+
+
+def _event(accepted: Accepted, cause: Cause, bodies: Mapping[MessageId, bytes]) -> LoggedEvent:
+    message = accepted.message
+    return channel_event(MessageNew, cause, message.channel_id, message.cv, bodies[message.id])

@@ -85,6 +85,8 @@ async def write_restored(tx: Transaction, message: Message, event_id: str) -> No
         message.cv,
         message.updated_at,
         UUID(event_id),
+        message.mentions,
+        message.mention_groups,
     )
 
 
@@ -148,7 +150,7 @@ group by type
 _WRITE_RESTORED = """
 update message
 set type = $2, text = $3, attachments = $4, custom = $5, reaction_counts = $6, version = $7, cv = $8, updated_at = $9,
-  deleted_at = null, deleted_by = null, event_ids = event_ids || $10::uuid
+  deleted_at = null, deleted_by = null, event_ids = event_ids || $10::uuid, mentions = $11, mention_groups = $12
 where id = $1
 """
 
@@ -161,6 +163,8 @@ with history as (
   delete from reaction where message_id = $1
 ), saved as (
   delete from saved_message where message_id = $1
+), mentions as (
+  delete from mention where message_id = $1
 )
 update message set purged_at = $2 where id = $1
 """

@@ -10,6 +10,7 @@ from chat_service.events.log import append, channel_event
 from chat_service.messages import detail_store, rules, store
 from chat_service.messages.actions import Change, check_base, lock_message
 from chat_service.messages.shelf import Shelf
+from chat_service.threads import replying
 from chat_service.uploads.link_store import link, links_of, unlink
 from chatsdk_contracts.ids import MessageId
 from chatsdk_contracts.messages import MessageDeleted, MessagePurged, MessageUndeleted, tombstone
@@ -37,6 +38,7 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     await store.write_tombstone(tx, gone)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])
+    await replying.recount(tx, change.cause, gone, -1)
     return Answer(data_json(gone))
 
 
@@ -71,6 +73,7 @@ async def undelete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
         await link(tx, links)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [event])
+    await replying.recount(tx, change.cause, restored, 1)
     return Answer(data_json(restored))
 
 
@@ -90,6 +93,8 @@ async def purge(tx: Transaction, change: Change) -> Answer:
     await store.write_tombstone(tx, gone)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessagePurged, change.cause, change.channel_id, gone.cv, gone)])
+    if message.deleted_at is None:
+        await replying.recount(tx, change.cause, gone, -1)
     return Answer(data_json(gone))
 
 

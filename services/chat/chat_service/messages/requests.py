@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Request
 from pydantic import Field, model_validator
@@ -10,8 +11,9 @@ from pydantic import Field, model_validator
 from chat_service.auth.principal import Principal
 from chat_service.doors import acting_user, cause_of, require_channel_id, require_message_id, utc_now
 from chat_service.events.log import Cause
+from chat_service.mentions.rules import MOST_MENTIONS, asked_by
 from chat_service.messages import rules
-from chat_service.messages.actions import Change
+from chat_service.messages.actions import Change, Edit
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
     LONGEST_TEXT,
@@ -26,13 +28,15 @@ from chat_service.wire_input import (
     uuid_in_path,
 )
 from chatsdk_contracts.ids import ChannelId, MessageId
-from chatsdk_contracts.messages import Attachment
+from chatsdk_contracts.messages import Attachment, MentionGroup
 from chatsdk_runtime.errors import invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
 
 _MOST_ATTACHMENTS = 30
 
 Text = Annotated[SafeText, Field(max_length=LONGEST_TEXT)]
+MentionedUsers = Annotated[tuple[InputUserId, ...], Field(max_length=MOST_MENTIONS)]
+MentionedGroups = Annotated[tuple[MentionGroup, ...], Field(max_length=len(get_args(MentionGroup)))]
 
 
 class AttachmentInput(RequestModel):
@@ -69,6 +73,8 @@ class SendMessage(RequestModel):
     silent: bool = False
     type: Literal["regular", "system"] = "regular"
     custom: CustomObject = Field(default_factory=dict)
+    mentioned_user_ids: MentionedUsers = ()
+    mention_groups: MentionedGroups = ()
     user_id: InputUserId | None = None
 
     @model_validator(mode="after")
@@ -80,9 +86,14 @@ class SendMessage(RequestModel):
 
 
 class EditMessage(RequestModel):
-    """A new text for a message, and the version that it was made from."""
+    """A new text for a message, and the version that it was made from.
+
+    Mentions asked for beside the text stay as they are unless they are given, then these are all.
+    """
 
     text: Text
+    mentioned_user_ids: MentionedUsers | None = None
+    mention_groups: MentionedGroups | None = None
     base_version: Annotated[int, Field(ge=1)] | None = None
     hlc: HybridTime | None = None
 
@@ -116,7 +127,13 @@ def send_of(
         message_id=body.id,
         hlc=rules.clamped_hlc(body.hlc, cause.now),
         type=body.type,
+        asked=asked_by(body.mentioned_user_ids, body.mention_groups, body.text),
     )
+
+
+def edit_of(body: EditMessage, now: datetime) -> Edit:
+    """The edit that a body asks for."""
+    return Edit(body.text, rules.clamped_hlc(body.hlc, now), body.mentioned_user_ids, body.mention_groups)
 
 
 def change_of(

@@ -22,6 +22,8 @@ from chat_service.errors import (
     RepliesOff,
     SlowMode,
 )
+from chat_service.mentions import rules as mentions
+from chat_service.mentions.rules import NOBODY, Asked, Mentioned, Present
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
 from chatsdk_contracts.messages import Attachment, Message, MessageType, tombstone
@@ -58,6 +60,7 @@ class Send:
     message_id: MessageId | None = None
     hlc: str | None = None
     type: MessageType = "regular"
+    asked: Asked = NOBODY
 
 
 @dataclass(slots=True)
@@ -97,14 +100,16 @@ class SendFacts:
     reply_to_seq: int | None = None
     last_sent_at: datetime | None = None
     in_workspace: bool = False
+    present: Present = field(default_factory=Present)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """To be written: the message with its numbers."""
+    """To be written: the message with its numbers, and who of those it mentions has blocked its author."""
 
     send: Send
     message: Message
+    deaf: frozenset[UserId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,14 @@ class Decisions:
         refusal = _refusal(send, channel, facts) or self._too_soon(send, channel, facts)
         if refusal is not None:
             return refusal
+        mentioned = mentions.decide(
+            send.asked,
+            facts.present,
+            channel.config,
+            may_call_all=may_call_all(facts.role, by_server=send.by_server),
+        )
+        if isinstance(mentioned, ServiceError):
+            return mentioned
         if facts.deleted_before is not None and send.message_id is not None:
             return Repeat(
                 forestalled(
@@ -153,7 +166,7 @@ class Decisions:
             self.ids.add(send.message_id)
         if channel.config.slow_mode_s:
             self.slowed.add((send.channel_id, send.user_id))
-        accepted = Accepted(send, self._numbered(send, channel, facts))
+        accepted = Accepted(send, self._numbered(send, channel, facts, mentioned), facts.present.deaf)
         self.accepted[key] = accepted
         return accepted
 
@@ -177,7 +190,7 @@ class Decisions:
         # Never longer than the interval, should the clock have been set back.
         return SlowMode(min(math.ceil(left_s), interval_s)) if left_s > 0 else None
 
-    def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts) -> Message:
+    def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts, mentioned: Mentioned) -> Message:
         channel.cv += 1
         seq, thread_seq = None, None
         if send.parent_id is None:
@@ -202,6 +215,8 @@ class Decisions:
             reply_to_id=send.reply_to_id,
             silent=send.silent,
             custom=dict(send.custom),
+            mentions=mentioned.users,
+            mention_groups=list(mentioned.groups),
             hlc=send.hlc,
             created_at=self.now,
             updated_at=self.now,
@@ -298,6 +313,21 @@ def clamped_hlc(given: str | None, now: datetime) -> str | None:
     latest_ms = to_epoch_ms(now) + _AHEAD_MS
     ms, rest = given.split(":", 1)
     return given if int(ms) <= latest_ms else f"{latest_ms:013d}:{rest}"
+
+
+def may_call_all(role: str | None, *, by_server: bool) -> bool:
+    """Who may mention a whole channel: a moderator or above, or the app's servers."""
+    return by_server or role in PRIVILEGED_ROLES
+
+
+def changed_by_edit(before: Message, after: Message) -> list[str]:
+    """The names of the fields of an edited message that differ, as the event has them."""
+    changes = {
+        "text": before.text != after.text,
+        "mentions": before.mentions != after.mentions,
+        "mentionGroups": before.mention_groups != after.mention_groups,
+    }
+    return [name for name, is_changed in changes.items() if is_changed]
 
 
 def may_edit(message: Message, user_id: UserId | None) -> bool:

@@ -12,10 +12,14 @@ from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
 from chat_service.messages.store import COLUMNS, attachments_json, message_of
+from chat_service.threads.rules import Counted
 from chat_service.uploads.link_store import link, links_of
 from chatsdk_contracts.channels import ChannelConfig
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.postgres import Row, Transaction
+
+# Between the ids of a list within an array's text; no user id holds it.
+_SEPARATOR = "\x1f"
 
 
 async def lock_channels(tx: Transaction, ids: Sequence[UUID]) -> dict[ChannelId, ChannelHead]:
@@ -65,17 +69,16 @@ async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
 async def write_sends(
     tx: Transaction,
     channels: Sequence[ChannelHead],
-    threads: dict[MessageId, int],
+    threads: Sequence[Counted],
     accepted: Sequence[Accepted],
     events: Sequence[LoggedEvent],
     now: datetime,
     slowed: Collection[tuple[ChannelId, UserId]] = (),
 ) -> None:
-    """(3) Counters, messages and events in one statement; `slowed` sent in slow mode, which is remembered."""
-    per_parent: dict[MessageId, int] = {}
-    for one in accepted:
-        if one.message.parent_id is not None:
-            per_parent[one.message.parent_id] = per_parent.get(one.message.parent_id, 0) + 1
+    """(3) Counters, messages and events in one statement; `slowed` sent in slow mode, which is remembered.
+
+    The first of `events` tell of the messages, one each and in their order.
+    """
     await tx.execute(
         _WRITE_SENDS,
         now,
@@ -83,16 +86,28 @@ async def write_sends(
         [channel.last_seq for channel in channels],
         [channel.cv for channel in channels],
         [channel.added for channel in channels],
-        [UUID(parent) for parent in per_parent],
-        list(per_parent.values()),
-        [threads[parent] for parent in per_parent],
-        *_message_columns(accepted, events),
+        *_thread_columns(threads),
+        *_message_columns(accepted, events[: len(accepted)]),
         *log.columns(events),
         *_sender_columns(accepted, slowed),
+        [one.cv for one in threads],
+        [one.grown.joined for one in threads],
+        [_SEPARATOR.join(one.message.mentions) for one in accepted],
+        [_SEPARATOR.join(one.message.mention_groups) for one in accepted],
     )
     links = links_of(one.message for one in accepted)
     if links:
         await link(tx, links)
+
+
+def _thread_columns(threads: Sequence[Counted]) -> tuple[list[object], ...]:
+    """What replies add to their threads' first messages."""
+    grown = [one.grown for one in threads]
+    return (
+        [UUID(one.thread.parent_id) for one in grown],
+        [one.added for one in grown],
+        [one.thread.last_thread_seq for one in grown],
+    )
 
 
 def _sender_columns(
@@ -200,23 +215,26 @@ with moved as (
   where place.channel_id = sender.channel_id and place.user_id = sender.user_id
 ), threads as (
   update message
-  set reply_count = reply_count + thread.added, last_thread_seq = thread.last_seq, last_reply_at = $1
-  from unnest($6::uuid[], $7::int[], $8::bigint[]) as thread (id, added, last_seq)
+  set reply_count = reply_count + thread.added, last_thread_seq = thread.last_seq, last_reply_at = $1,
+    cv = thread.cv, participant_count = participant_count + thread.joined
+  from unnest($6::uuid[], $7::int[], $8::bigint[], $40::bigint[], $41::int[])
+    as thread (id, added, last_seq, cv, joined)
   where message.id = thread.id
 ), written as (
   insert into message (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_ids, hlc, created_at, updated_at
+    parent_id, reply_to_id, silent, custom, event_ids, hlc, mentions, mention_groups, created_at, updated_at
   )
   select id, channel_id, app_id, user_id, type, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
-    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc, $1, $1
+    request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc,
+    string_to_array(mentions, chr(31)), string_to_array(mention_groups, chr(31)), $1, $1
   from unnest(
     $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::text[], $20::bytea[], $21::uuid[], $22::uuid[], $23::boolean[],
-    $24::text[], $25::uuid[], $26::text[]
+    $24::text[], $25::uuid[], $26::text[], $42::text[], $43::text[]
   ) as sent (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_id, hlc
+    parent_id, reply_to_id, silent, custom, event_id, hlc, mentions, mention_groups
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import Field
+
 from chat_service.messages import detail_store
 from chat_service.resources import Resources
-from chatsdk_contracts.ids import MessageId
-from chatsdk_contracts.messages import Attachment, Message, MessageType
+from chatsdk_contracts.ids import MessageId, UserId
+from chatsdk_contracts.messages import Attachment, MentionGroup, Message, MessageType
 from chatsdk_contracts.wire import Custom, WireModel, data_json
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.postgres import Transaction
@@ -21,6 +23,8 @@ class Said(WireModel):
     text: str
     attachments: list[Attachment]
     custom: Custom
+    mentions: list[UserId] = Field(default_factory=list)
+    mention_groups: list[MentionGroup | str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,12 @@ class Shelf:
         if not self.kept_for:
             return
         said = Said(
-            type=message.type, text=message.text, attachments=message.attachments, custom=message.custom
+            type=message.type,
+            text=message.text,
+            attachments=message.attachments,
+            custom=message.custom,
+            mentions=message.mentions,
+            mention_groups=message.mention_groups,
         )
         sealed = self.keyring.seal(data_json(said), **_place(message.id))
         await detail_store.keep_content(tx, message.id, sealed, now + self.kept_for)

@@ -88,7 +88,7 @@ async def fetch_by_client_id(
 
 
 async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
-    """Write an edited message, and which event tells of it."""
+    """Write an edited message with its mentions, and which event tells of it."""
     await tx.execute(
         _UPDATE_TEXT,
         UUID(message.id),
@@ -98,6 +98,8 @@ async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
         message.updated_at,
         UUID(event_id),
         message.hlc,
+        message.mentions,
+        message.mention_groups,
     )
 
 
@@ -146,6 +148,8 @@ def message_of(row: Row) -> Message:
         reply_to_id=MessageId(str(row["reply_to_id"])) if row["reply_to_id"] else None,
         silent=row["silent"],
         custom=orjson.loads(row["custom"]),
+        mentions=row["mentions"],
+        mention_groups=row["mention_groups"],
         poll_id=PollId(str(row["poll_id"])) if row["poll_id"] else None,
         reply_count=row["reply_count"],
         last_reply_at=row["last_reply_at"],
@@ -163,9 +167,9 @@ def message_of(row: Row) -> Message:
 
 
 COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
-  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.poll_id, m.reply_count, m.last_reply_at,
-  m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at, m.edited_at, m.deleted_at,
-  m.deleted_by, m.hlc"""
+  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id,
+  m.reply_count, m.last_reply_at, m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at,
+  m.edited_at, m.deleted_at, m.deleted_by, m.hlc"""
 
 # Where a message `m` stands in the timeline, a reply with its thread: what is truncated or cleared is shown to nobody.
 TIMELINE_SEQ = """coalesce(
@@ -196,7 +200,7 @@ select {COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m
 
 _UPDATE_TEXT = """
 update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5, event_ids = event_ids || $6::uuid,
-  hlc = $7
+  hlc = $7, mentions = $8, mention_groups = $9
 where id = $1
 """
 
@@ -206,8 +210,8 @@ with polled as (
   delete from poll where message_id = $1
 )
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', reaction_counts = '{}', pinned_at = null,
-  pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
+  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
 where id = $1
 """
 

@@ -18,8 +18,8 @@ from chat_service.messages import actions as messages
 from chat_service.messages import removal
 from chat_service.messages.actions import Change
 from chat_service.messages.batch import write_batch
-from chat_service.messages.requests import send_of
-from chat_service.messages.rules import clamped_hlc, forestalled
+from chat_service.messages.requests import edit_of, send_of
+from chat_service.messages.rules import forestalled
 from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
 from chat_service.sync import op_store
@@ -140,8 +140,7 @@ async def _effect(tx: Transaction, asked: Push, op: Op) -> Effect:
             return await _send(tx, asked, op)
         case EditOp():
             change = _change(asked, op.message_id, op.edit.base_version)
-            hlc = clamped_hlc(op.edit.hlc, asked.cause.now)
-            await messages.edit(tx, change, op.edit.text, hlc=hlc)
+            await messages.edit(tx, change, edit_of(op.edit, asked.cause.now))
         case DeleteOp():
             return await _delete(tx, asked, op)
     message = await _message_now(tx, asked.lane.channel_id, op.message_id)

@@ -1,0 +1,13 @@
+"""Threads and mentions: who takes part in a thread and how far they have read it; who is named in which message."""
+
+from alembic import op
+
+from chatsdk_runtime.migrations import read_sql
+
+revision = "0070"
+down_revision = "0060"
+
+
+def upgrade() -> None:
+    """Add the tables and columns; replies that are there already make their authors participants."""
+    op.execute(read_sql("chat_service", "0070_threads_and_mentions.sql"))

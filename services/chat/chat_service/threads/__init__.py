@@ -1,0 +1,1 @@
+"""Threads: the replies to a message, who takes part, who follows, and how far each has read."""
