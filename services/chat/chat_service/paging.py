@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import orjson
 from fastapi import Query
 
 from chatsdk_contracts.wire import WireModel
-from chatsdk_runtime.errors import BadRequest
+from chatsdk_runtime.errors import BadRequest, invalid_field
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Most items of one page.")]
 Cursor = Annotated[str | None, Query(max_length=2_048, description="`nextCursor` of the page before.")]
@@ -68,6 +68,21 @@ def time_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
     if at.tzinfo is None:
         raise broken_cursor()
     return at, row_id
+
+
+def time_in_query(name: str, text: str) -> datetime:
+    """A time that a query names.
+
+    Raises:
+        InvalidInput: it is none, or one without a time zone.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise invalid_field(name, "invalid_time", "is not a time such as 2026-01-31T12:00:00Z")
 
 
 def broken_cursor() -> BadRequest:

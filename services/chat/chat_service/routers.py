@@ -10,6 +10,7 @@ from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
 from chat_service.discovery import router as discovery_router
 from chat_service.memberstate.api import router as memberstate_router
+from chat_service.mentions.api import router as mentions_router
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.life_api import router as message_life_router
 from chat_service.pins.api import older_router as older_pins_router
@@ -23,6 +24,7 @@ from chat_service.saved.api import router as saved_router
 from chat_service.search.api import router as search_router
 from chat_service.sync.api import router as sync_router
 from chat_service.typists.api import router as typists_router
+from chat_service.threads.api import router as threads_router
 from chat_service.uploads.api import router as uploads_router
 from chat_service.uploads.content_api import router as content_router
 from chat_service.users.api import router as users_router
@@ -38,6 +40,7 @@ ROUTERS = (
     messages_router,
     reactions_router,
     message_life_router,
+    threads_router,
     pins_router,
     saved_router,
     # Before the channels' own, whose id would take the place of `discover`.
@@ -49,6 +52,7 @@ ROUTERS = (
     members_router,
     memberstate_router,
     polls_router,
+    mentions_router,
     search_router,
     workspaces_router,
     workspace_members_router,

@@ -142,6 +142,11 @@ def _refusal(
     )
 
 
+def groups_from(prefix: str) -> list[MentionGroup]:
+    """The groups whose names begin so."""
+    return [group for group in get_args(MentionGroup) if group.startswith(prefix.lower())]
+
+
 def told(message: Message, deaf: Collection[UserId], already: Collection[UserId | None] = ()) -> list[UserId]:
     """Which of the mentioned users hear of it: not the author, nobody who blocked them, nobody a second time."""
     return [

@@ -65,6 +65,22 @@ async def recount(tx: Transaction, parent_id: MessageId, author_id: UserId, *, a
     )
 
 
+async def follow(
+    tx: Transaction, app_id: AppId, parent: tuple[ChannelId, MessageId], user_id: UserId, *, followed: bool
+) -> None:
+    """Write the user's own choice; for who is new there nothing that was said is unread."""
+    channel_id, parent_id = parent
+    await tx.execute(_FOLLOW, UUID(parent_id), user_id, UUID(app_id), UUID(channel_id), followed)
+
+
+async def read_up_to(
+    tx: Transaction, app_id: AppId, parent: tuple[ChannelId, MessageId], user_id: UserId, thread_seq: int
+) -> None:
+    """Move the user's marker up; it never goes back. Reading makes nobody a follower."""
+    channel_id, parent_id = parent
+    await tx.execute(_READ_UP_TO, UUID(parent_id), user_id, UUID(app_id), UUID(channel_id), thread_seq)
+
+
 # The latest participants of the thread whose first message is `m`.
 LATEST = f"""array(
     select place.user_id
@@ -104,6 +120,26 @@ set reply_count = place.reply_count + excluded.reply_count,
     else place.last_read_seq
   end,
   followed = place.followed or not place.is_choice
+"""
+
+_FOLLOW = """
+insert into thread_place as place (parent_id, user_id, app_id, channel_id, last_read_seq, followed, is_choice)
+select m.id, $2, $3, $4, m.last_thread_seq, $5, true
+from message as m
+where m.id = $1
+on conflict (parent_id, user_id) do update
+set followed = $5, is_choice = true,
+  last_read_seq = case
+    when $5 and not place.followed then greatest(place.last_read_seq, excluded.last_read_seq)
+    else place.last_read_seq
+  end
+"""
+
+_READ_UP_TO = """
+insert into thread_place as place (parent_id, user_id, app_id, channel_id, last_read_seq, followed)
+values ($1, $2, $3, $4, $5, false)
+on conflict (parent_id, user_id) do update
+set last_read_seq = greatest(place.last_read_seq, excluded.last_read_seq)
 """
 
 _RECOUNT_PLACE = """

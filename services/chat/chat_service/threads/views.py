@@ -1,0 +1,61 @@
+"""Threads as one reader sees them."""
+
+from __future__ import annotations
+
+from chat_service.paging import Page
+from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.wire import Timestamp, WireModel
+
+
+class OwnThread(WireModel):
+    """What a user keeps about a thread: whether it is among theirs, and how far they have read.
+
+    `unread_count` is of followers; who does not follow has nothing unread.
+    """
+
+    parent_id: MessageId
+    channel_id: ChannelId
+    following: bool
+    last_read_seq: int
+    last_thread_seq: int
+    unread_count: int
+
+
+class Participant(WireModel):
+    """Who replied, how often, and when last as the place in the thread."""
+
+    id: UserId
+    name: str | None
+    image: str | None
+    reply_count: int
+    last_thread_seq: int
+
+
+class ParticipantPage(Page):
+    """A page of participants."""
+
+    participants: list[Participant]
+
+
+class ThreadChannel(WireModel):
+    """The channel of a listed thread."""
+
+    id: ChannelId
+    name: str | None
+
+
+class ListedThread(OwnThread):
+    """A thread among others; its first message and its last reply stand beside it."""
+
+    channel: ThreadChannel
+    reply_count: int
+    last_reply_at: Timestamp | None
+    participants: list[UserId]
+    participant_count: int
+
+
+class UnreadThreads(WireModel):
+    """`count` threads with something unread, `replies` in all of them."""
+
+    count: int
+    replies: int
