@@ -108,6 +108,20 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("DELETE", f"{MESSAGE}/reactions/{{reaction_type}}"): Door(
         "either", "reaction:write", "one's own, or by role", foreign=404
     ),
+    ("GET", f"{MESSAGE}/thread"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/thread"): Door("either", "chat:write", "by membership", {"text": "x"}, 404),
+    ("GET", f"{MESSAGE}/thread/participants"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/thread/follow"): Door("user", "chat:write", MINE, foreign=404),
+    ("DELETE", f"{MESSAGE}/thread/follow"): Door("user", "chat:write", MINE, foreign=404),
+    ("POST", f"{MESSAGE}/thread/read"): Door("user", "chat:write", MINE, {}, 404),
+    ("GET", "/api/threads"): Door("user", "chat:read", MINE),
+    ("GET", "/api/threads/unread-count"): Door("user", "chat:read", MINE),
+    ("GET", "/api/mentions"): Door("user", "chat:read", MINE),
+    ("GET", "/api/mentions/unread-count"): Door("user", "chat:read", MINE),
+    ("POST", "/api/mentions/read"): Door("user", "chat:write", MINE, {}),
+    ("GET", "/api/mentions/search"): Door(
+        "either", "chat:read", OTHERS, foreign=404, query="channelId={channel}"
+    ),
     ("POST", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
     ("DELETE", f"{MESSAGE}/pin"): Door("either", "chat:write", "by role", foreign=404),
     ("GET", "/api/channels/{channel_id}/pins"): Door("either", "chat:read", OTHERS, foreign=404),
@@ -246,6 +260,7 @@ ROUTES: dict[tuple[str, str], Door] = {
 ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/api/channels"): {"createdById": "ann"},
     ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
+    ("POST", f"{MESSAGE}/thread"): {"userId": "ann"},
     ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
     ("POST", "/api/channels/{channel_id}/typing"): {"userId": "ann"},
     ("POST", "/api/channels/{channel_id}/polls"): {"userId": "ann"},

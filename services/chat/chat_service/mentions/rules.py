@@ -163,9 +163,10 @@ def _asked(
     written_groups: Sequence[MentionGroup],
 ) -> Asked:
     rest = [user_id for user_id in dict.fromkeys(written) if user_id not in named]
-    return Asked(
+    asked = Asked(
         tuple(named),
         tuple(rest[: max(0, MOST_MENTIONS - len(named))]),
         tuple(named_groups),
         tuple(dict.fromkeys(written_groups)),
     )
+    return NOBODY if asked == NOBODY else asked

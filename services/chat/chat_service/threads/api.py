@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -44,35 +45,53 @@ class MarkThreadRead(RequestModel):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a page is to be, as it comes in the query: one of these; none is the thread's end."""
+
+    since_seq: Annotated[int | None, Query(ge=0, le=2**62, description="Replies behind this threadSeq.")] = (
+        None
+    )
+    before: Annotated[
+        str | None, Query(max_length=64, description="Id of a reply, or a time: the replies before it.")
+    ] = None
+    after: Annotated[str | None, Query(max_length=64, description="Id of a reply: those behind it.")] = None
+    cursor: Cursor = None
+
+    async def part(self, connection: Connection, where: Where, limit: int) -> Part:
+        """The part of the thread that is meant.
+
+        Raises:
+            BadRequest: more than one place is given, or a cursor of another list.
+            MessageNotFound, InvalidInput: the place is none in this thread.
+        """
+        places = (self.since_seq, self.before, self.after, self.cursor)
+        if sum(one is not None for one in places) > 1:
+            raise BadRequest("Give one of since_seq, before, after and cursor.")
+        if self.cursor is not None:
+            return _part_of(self.cursor, limit)
+        if self.before is not None and uuid_in_path(self.before) is None:
+            return Part(limit, before_time=time_in_query("before", self.before))
+        reply_id = self.after or self.before
+        if reply_id is None:
+            return Part(limit, after_seq=self.since_seq)
+        seq = await actions.seq_of(connection, where, require_message_id(reply_id))
+        return Part(limit, after_seq=seq) if self.after is not None else Part(limit, before_seq=seq)
+
+
 @router.get(_THREAD)
 async def read_thread(
     request: Request,
     channel_id: str,
     message_id: str,
     caller: ChatReader,
-    since_seq: Annotated[
-        int | None, Query(ge=0, le=2**62, description="Replies behind this threadSeq.")
-    ] = None,
-    before: Annotated[
-        str | None, Query(max_length=64, description="Id of a reply, or a time: the replies before it.")
-    ] = None,
-    after: Annotated[str | None, Query(max_length=64, description="Id of a reply: those behind it.")] = None,
-    cursor: Cursor = None,
+    asked: Annotated[Asked, Depends()],
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """A message and a page of the replies to it, ascending; without a place, the latest."""
     where = _where(caller, channel_id, message_id)
-    given = [name for name in (since_seq, before, after, cursor) if name is not None]
-    if len(given) > 1:
-        raise BadRequest("Give one of since_seq, before, after and cursor.")
     async with reading(resources_of(request).pool) as connection:
-        part = Part(limit, after_seq=since_seq)
-        if cursor is not None:
-            part = _part_of(cursor, limit)
-        elif after is not None:
-            part = Part(limit, after_seq=await actions.seq_of(connection, where, require_message_id(after)))
-        elif before is not None:
-            part = await _part_before(connection, where, before, limit)
+        part = await asked.part(connection, where, limit)
         answer = await actions.read_thread(connection, where, part)
     return RawJson(answer.body, answer.status_code)
 
@@ -180,13 +199,6 @@ async def _follow(request: Request, where: Where, *, followed: bool) -> Response
         return Answer(data_json(await actions.follow(tx, where, followed=followed)))
 
     return await mutate(request, where.caller.scope, effect)
-
-
-async def _part_before(connection: Connection, where: Where, before: str, limit: int) -> Part:
-    """Before a reply; or before a time, as older clients ask."""
-    if uuid_in_path(before) is not None:
-        return Part(limit, before_seq=await actions.seq_of(connection, where, require_message_id(before)))
-    return Part(limit, before_time=time_in_query("before", before))
 
 
 def _where(caller: Principal, channel_id: str, message_id: str) -> Where:

@@ -17,7 +17,7 @@ from chat_service.threads import rules, store
 from chat_service.threads.rules import Counted
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import Message
-from chatsdk_contracts.threads import ChangedThread, ThreadUpdated
+from chatsdk_contracts.threads import ThreadUpdated
 from chatsdk_runtime.postgres import Transaction
 
 
@@ -67,8 +67,8 @@ async def recount(tx: Transaction, cause: Cause, reply: Message, added: Literal[
     """Count a reply that is deleted or restored out of its thread or into it; what is no reply is left alone."""
     if reply.parent_id is None:
         return
+    (before,) = await store.threads_before(tx, [reply.parent_id], [])
     cv = await next_cv(tx, reply.channel_id)
-    thread = await store.recount(tx, reply.parent_id, reply.user_id, added=added, cv=cv)
-    changed = ["replyCount", "lastReplyAt", "participants", "participantCount"]
-    data = ChangedThread(**dict(thread), changed=changed)
+    after = await store.recount(tx, reply.parent_id, reply.user_id, added=added, cv=cv)
+    data = rules.changed(before, after)
     await append(tx, [channel_event(ThreadUpdated, cause, reply.channel_id, cv, data)])

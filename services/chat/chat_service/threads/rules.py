@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
@@ -27,6 +28,7 @@ class Before:
     last_thread_seq: int
     latest: Sequence[UserId]
     participant_count: int
+    last_reply_at: datetime | None = None
     known: frozenset[UserId] = frozenset()
 
 
@@ -81,14 +83,20 @@ def grow(before: Before, replies: Sequence[Message]) -> Grown:
         participant_count=before.participant_count + joined,
         last_reply_at=last.created_at,
     )
-    changed = ["replyCount", "lastThreadSeq", "lastReplyAt"]
-    if latest != list(before.latest):
-        changed.append("participants")
-    if joined:
-        changed.append("participantCount")
-    return Grown(
-        ChangedThread(**dict(after), changed=changed), len(replies), joined, _places(before, replies)
-    )
+    return Grown(changed(before, after), len(replies), joined, _places(before, replies))
+
+
+def changed(before: Before, after: Thread) -> ChangedThread:
+    """A thread with the names of what is different, as the event has them."""
+    changes = {
+        "replyCount": before.reply_count != after.reply_count,
+        "lastThreadSeq": before.last_thread_seq != after.last_thread_seq,
+        "lastReplyAt": before.last_reply_at != after.last_reply_at,
+        "participants": list(before.latest) != after.participants,
+        "participantCount": before.participant_count != after.participant_count,
+    }
+    names = [name for name, is_changed in changes.items() if is_changed]
+    return ChangedThread(**dict(after), changed=names)
 
 
 def unread_count(last_thread_seq: int, last_read_seq: int) -> int:

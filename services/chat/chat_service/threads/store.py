@@ -26,6 +26,7 @@ async def threads_before(
             last_thread_seq=row["last_thread_seq"],
             latest=row["latest"],
             participant_count=row["participant_count"],
+            last_reply_at=row["last_reply_at"],
             known=frozenset(row["known"]),
         )
         for row in rows
@@ -92,7 +93,7 @@ LATEST = f"""array(
 
 _BEFORE = f"""
 select m.id, m.channel_id, m.user_id, m.mentions, m.reply_count, m.last_thread_seq, m.participant_count,
-  {LATEST} as latest,
+  m.last_reply_at, {LATEST} as latest,
   array(
     select place.user_id
     from thread_place as place

@@ -277,3 +277,22 @@ async def _is_as_the_server_says(device: Device, room: str) -> None:
     }
     mine = {one["id"]: one for one in device.messages.values() if one["channelId"] == room}
     assert mine == {one["id"]: without_quote(one) for one in messages}
+
+
+async def test_a_thread_and_its_mentions_are_as_they_are_now(chat: Chat, tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    parent = await send(ann, room, "first")
+    await all_numbered(chat)
+    phone = Device(bob)
+    await phone.page()
+
+    replies = [await send(ann, room, f"@bob {number}", parentId=parent["id"]) for number in range(3)]
+    await ann.call("DELETE", f"/api/channels/{room}/messages/{replies[1]['id']}")
+    await all_numbered(chat)
+    # One change a page: what is cut off between a reply and its thread is shown all the same.
+    await phone.catch_up(limit=1)
+
+    assert phone.messages[parent["id"]]["replyCount"] == 2
+    assert [phone.messages[one["id"]]["mentions"] for one in replies] == [["bob"], [], ["bob"]]
+    assert phone.messages[parent["id"]]["cv"] == phone.seen[room]
