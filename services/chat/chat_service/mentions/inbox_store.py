@@ -49,30 +49,42 @@ async def mark_read(
 _BEFORE_EVERY_ID = UUID(int=0)
 
 # Where the user is, from when on, what of it is shown, and how far it is read.
-_MINE = """
-mine as materialized (
+_PLACE = """
   select place.channel_id, place.joined_cv, place.last_read_seq, place.muted_until,
     greatest(channel.truncated_seq, place.cleared_seq) as floor_seq,
     place.hidden and channel.last_seq <= place.hidden_seq as hidden
   from channel_member as place
   join channel on channel.id = place.channel_id
   where place.app_id = $1 and place.user_id = $2 and channel.deleted_at is null
-)
 """
 
-_SHOWN = f"""(
-    mention.cv > mine.joined_cv and m.deleted_at is null and {TIMELINE_SEQ} > mine.floor_seq
-    and not exists (
-      select from user_block as block
-      where block.app_id = $1 and block.user_id = $2 and block.blocked_id = mention.mentioned_by
-    )
-  )"""
+_MINE = f"mine as materialized ({_PLACE})"
 
-_TO_ONE = "mention.app_id = $1 and mention.user_id = $2 and $2 = any(m.mentions)"
+_SHOWN = f"""m.deleted_at is null and {TIMELINE_SEQ} > mine.floor_seq
+      and not exists (
+        select from user_block as block
+        where block.app_id = $1 and block.user_id = $2 and block.blocked_id = mention.mentioned_by
+      )"""
+
+# Looked up one by one, in the order of the mentions, so that a page reads little more than itself.
+_TO_ONE = f"""
+    cross join lateral (
+      select from message m
+      where m.id = mention.message_id and $2 = any(m.mentions) and {_SHOWN}
+      limit 1
+    ) as shown
+"""
 
 # Who is named besides has that mention alone.
-_TO_ALL = """mention.user_id is null and mention.mentioned_by <> $2 and 'channel' = any(m.mention_groups)
-      and $2 <> all(m.mentions)"""
+_TO_ALL = f"""
+    cross join lateral (
+      select from message m
+      where m.id = mention.message_id and 'channel' = any(m.mention_groups) and $2 <> all(m.mentions) and {_SHOWN}
+      limit 1
+    ) as shown
+"""
+
+_FOUND = "mention.id, mention.created_at, mention.channel_id, mention.message_id, mention.user_id, mention.mentioned_by"
 
 _IS_MARKED = (
     "exists (select from mention_read as mark where mark.mention_id = mention.id and mark.user_id = $2)"
@@ -89,65 +101,72 @@ _IS_READ = f"""(
       end or {_IS_MARKED}
     )"""
 
-_ON_PAGE = """($3::timestamptz is null or (mention.created_at, mention.id) < ($3, $4::uuid))
-    order by mention.created_at desc, mention.id desc
-    limit $5"""
+_IS_BEFORE = "($3::timestamptz is null or (mention.created_at, mention.id) < ($3, $4::uuid))"
+
+_PAGE = "order by mention.created_at desc, mention.id desc limit $5"
 
 _ALL = f"""
-{_MINE}, found as (
+{_MINE}, found as materialized (
   (
-    select mention.id, {_IS_READ} as is_read
+    select {_FOUND}, {_IS_READ} as is_read
     from mention
-    join mine on mine.channel_id = mention.channel_id
-    join message m on m.id = mention.message_id
-    where {_TO_ONE} and {_SHOWN} and {_ON_PAGE}
+    cross join lateral ({_PLACE} and place.channel_id = mention.channel_id limit 1) as mine
+    {_TO_ONE}
+    where mention.app_id = $1 and mention.user_id = $2 and mention.cv > mine.joined_cv and {_IS_BEFORE}
+    {_PAGE}
   )
   union all
-  select every.id, every.is_read
-  from mine
-  cross join lateral (
-    select mention.id, {_IS_READ} as is_read
-    from mention
-    join message m on m.id = mention.message_id
-    where mention.channel_id = mine.channel_id and {_TO_ALL} and {_SHOWN} and {_ON_PAGE}
-  ) as every
+  (
+    select {_FOUND}, {_IS_READ} as is_read
+    from (
+      select mention.*, mine.floor_seq, mine.last_read_seq
+      from mine
+      join mention on mention.channel_id = mine.channel_id
+      where mention.user_id is null and mention.mentioned_by <> $2 and mention.cv > mine.joined_cv and {_IS_BEFORE}
+      order by mention.created_at desc, mention.id desc
+    ) as mention
+    cross join lateral (select mention.floor_seq, mention.last_read_seq) as mine
+    {_TO_ALL}
+    {_PAGE}
+  )
 )
 """
 
 # Behind the markers only: what is read costs nothing, however much there is of it.
 _UNREAD = f"""
 {_MINE}, behind as (
-  select found.id, null::timestamptz as muted_until, false as hidden
+  select found.*, null::timestamptz as muted_until, false as hidden
   from mine
   cross join lateral (
-    select mention.id
+    select {_FOUND}
     from mention
-    join message m on m.id = mention.message_id
-    where mention.channel_id = mine.channel_id and mention.seq > greatest(mine.last_read_seq, mine.floor_seq)
-      and {_TO_ONE} and {_SHOWN}
+    {_TO_ONE}
+    where mention.channel_id = mine.channel_id and mention.user_id = $2 and mention.cv > mine.joined_cv
+      and mention.seq > greatest(mine.last_read_seq, mine.floor_seq)
   ) as found
   union all
-  select mention.id, null, false
-  from thread_place as thread
-  join mine on mine.channel_id = thread.channel_id
-  join mention on mention.parent_id = thread.parent_id and mention.thread_seq > thread.last_read_seq
-  join message m on m.id = mention.message_id
-  where thread.app_id = $1 and thread.user_id = $2 and {_TO_ONE} and {_SHOWN}
+  select {_FOUND}, null, false
+  from mention
+  join thread_place as thread on thread.parent_id = mention.parent_id and thread.user_id = $2
+  join mine on mine.channel_id = mention.channel_id
+  {_TO_ONE}
+  where mention.app_id = $1 and mention.user_id = $2 and mention.parent_id is not null
+    and mention.thread_seq > thread.last_read_seq and mention.cv > mine.joined_cv
   union all
-  select found.id, mine.muted_until, mine.hidden
+  select found.*, mine.muted_until, mine.hidden
   from mine
   cross join lateral (
-    select mention.id
+    select {_FOUND}
     from mention
-    join message m on m.id = mention.message_id
-    where mention.channel_id = mine.channel_id and mention.seq > greatest(mine.last_read_seq, mine.floor_seq)
-      and {_TO_ALL} and {_SHOWN}
+    {_TO_ALL}
+    where mention.channel_id = mine.channel_id and mention.user_id is null and mention.mentioned_by <> $2
+      and mention.cv > mine.joined_cv and mention.seq > greatest(mine.last_read_seq, mine.floor_seq)
     union all
-    select mention.id
+    select {_FOUND}
     from mention
-    join message m on m.id = mention.message_id
-    where mention.channel_id = mine.channel_id and mention.parent_id is not null
-      and {_TO_ALL} and {_SHOWN} and not {_IS_READ}
+    {_TO_ALL}
+    where mention.channel_id = mine.channel_id and mention.user_id is null and mention.mentioned_by <> $2
+      and mention.cv > mine.joined_cv and mention.parent_id is not null and not {_IS_READ}
   ) as found
 ), unread as (
   select *
@@ -156,31 +175,29 @@ _UNREAD = f"""
 )
 """
 
-_UNREAD_ON_PAGE = f"""
-{_UNREAD}, found as (
-  select mention.id, false as is_read
-  from unread
-  join mention on mention.id = unread.id
-  where {_ON_PAGE}
+_ALL_UNREAD = f"""
+{_UNREAD}, found as materialized (
+  select {_FOUND}, false as is_read
+  from unread as mention
+  where {_IS_BEFORE}
+  {_PAGE}
 )
 """
 
 _MENTIONS = f"""
-select {COLUMNS}, mention.id as mention_id, mention.created_at as mentioned_at, mention.mentioned_by,
-  mention.user_id is null as to_all, found.is_read, channel.name as channel_name,
+select {COLUMNS}, found.id as mention_id, found.created_at as mentioned_at, found.mentioned_by,
+  found.user_id is null as to_all, found.is_read, channel.name as channel_name,
   mentioner.name as mentioner_name, mentioner.image as mentioner_image
-from found
-join mention on mention.id = found.id
-join message m on m.id = mention.message_id
-join channel on channel.id = mention.channel_id
-left join app_user as mentioner on mentioner.app_id = $1 and mentioner.id = mention.mentioned_by
-order by mention.created_at desc, mention.id desc
-limit $5
+from (select * from found order by found.created_at desc, found.id desc limit $5) as found
+cross join lateral (select * from message where message.id = found.message_id limit 1) as m
+cross join lateral (select name from channel where channel.id = found.channel_id limit 1) as channel
+left join app_user as mentioner on mentioner.app_id = $1 and mentioner.id = found.mentioned_by
+order by found.created_at desc, found.id desc
 """
 
 _LIST = f"with {_ALL} {_MENTIONS}"
 
-_LIST_UNREAD = f"with {_UNREAD_ON_PAGE} {_MENTIONS}"
+_LIST_UNREAD = f"with {_ALL_UNREAD} {_MENTIONS}"
 
 _COUNT_UNREAD = f"""
 with {_UNREAD}

@@ -138,9 +138,10 @@ order by place.last_reply_seq desc
 limit $3
 """
 
+# Messages are looked up one by one: a user follows few of them, whatever share of a small table that is.
 _FOLLOWED = """
 from thread_place as place
-join message m on m.id = place.parent_id
+cross join lateral (select * from message where message.id = place.parent_id limit 1) as m
 join channel on channel.id = place.channel_id
 join channel_member member on member.channel_id = place.channel_id and member.user_id = place.user_id
 where place.app_id = $1 and place.user_id = $2 and place.followed and channel.deleted_at is null

@@ -55,8 +55,11 @@ create index mention_of_channel on mention (channel_id, created_at desc, id desc
 comment on index mention_of_channel is 'What was said to all of a channel.';
 create index mention_by_seq on mention (channel_id, user_id, seq) where seq is not null;
 comment on index mention_by_seq is 'Counting what is unread: it lies behind the reader''s marker.';
-create index mention_by_thread on mention (parent_id, user_id, thread_seq) where parent_id is not null;
-comment on index mention_by_thread is 'The same in a thread.';
+create index mention_of_user_in_thread on mention (app_id, user_id, parent_id, thread_seq)
+  where user_id is not null and parent_id is not null;
+comment on index mention_of_user_in_thread is 'The same in threads.';
+create index mention_of_channel_in_thread on mention (channel_id) where user_id is null and parent_id is not null;
+comment on index mention_of_channel_in_thread is 'What was said to all of a channel in threads; seldom much.';
 
 create table mention_read (
   app_id uuid not null references app (id) on delete cascade,
