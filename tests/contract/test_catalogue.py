@@ -66,6 +66,7 @@ OURS = {
     "user.banned",
     "user.unbanned",
     "user_state.updated",
+    "user_thread.updated",
     "upload.completed",
     "export.completed",
     "notification.due",

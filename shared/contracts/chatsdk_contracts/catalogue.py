@@ -47,6 +47,7 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     messages.MessagePinned,
     messages.MessageUnpinned,
     threads.ThreadUpdated,
+    threads.UserThreadUpdated,
     mentions.MentionCreated,
     reactions.ReactionAdded,
     reactions.ReactionRemoved,

@@ -25,6 +25,22 @@ class ChangedThread(Thread):
     changed: list[str]
 
 
+class UserThread(WireModel):
+    """What a user keeps privately about a thread: whether it is among theirs, and up to which reply they have read."""
+
+    user_id: UserId
+    parent_id: MessageId
+    channel_id: ChannelId
+    following: bool
+    last_read_seq: int
+
+
+class ChangedUserThread(UserThread):
+    """The same and the names of the fields that changed."""
+
+    changed: list[str]
+
+
 class ThreadUpdated(Event):
     """A thread gained or lost a reply."""
 
@@ -32,3 +48,12 @@ class ThreadUpdated(Event):
     aggregate = "channels"
     type: Literal["thread.updated"] = "thread.updated"
     data: ChangedThread
+
+
+class UserThreadUpdated(Event):
+    """A user read a thread, or said whether they follow it, on one of their devices; replies and mentions make none."""
+
+    audience = Audience.USER
+    aggregate = "users"
+    type: Literal["user_thread.updated"] = "user_thread.updated"
+    data: ChangedUserThread

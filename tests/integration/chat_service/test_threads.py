@@ -198,6 +198,12 @@ async def test_who_follows_and_how_much_they_have_not_read(room: MessageRoom, te
     other = await room.send("second")
     wrong = await room.call(dan, "POST", f"/{parent['id']}/thread/read", {"messageId": other["id"]})
     assert (wrong.status_code, problems(wrong)) == (422, {"messageId": "not_in_thread"})
+    logged = [one for one in await tenant.events("users/ann") if one["appid"] == tenant.id]
+    own = [one["data"] for one in logged if one["type"] == "user_thread.updated"]
+    assert [(one["lastReadSeq"], one["following"], one["changed"]) for one in own] == [
+        (1, True, ["lastReadSeq"]),
+        (2, True, ["lastReadSeq"]),
+    ]
     await dan.call("PATCH", f"/api/channels/{room.id}/mute", {"muted": True})
     assert await unread_of(dan) == {"count": 0, "replies": 0}
 

@@ -1,7 +1,7 @@
 """Use cases of threads: read one, see who takes part, follow or not, move one's marker, list one's own.
 
 A thread is where its first message is: who may read that may read all of it, and what is truncated or cleared takes
-its replies along. A place is its user's own and is locked by itself; replies write to it under the channel's lock.
+its replies along. What a user keeps about it changes under the user's lock, and their other devices are told.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from datetime import datetime
 import orjson
 
 from chat_service.auth.principal import Principal
+from chat_service.events.log import Cause, append, user_event
+from chat_service.memberstate.store import lock_user
 from chat_service.messages import views as message_views
 from chat_service.messages.actions import require_message
 from chat_service.messages.store import message_of
 from chat_service.paging import encode_cursor
 from chat_service.threads import list_store, rules, store
+from chat_service.threads.rules import OwnPlace
 from chat_service.threads.views import ListedThread, OwnThread, ParticipantPage, ThreadChannel
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
+from chatsdk_contracts.threads import ChangedUserThread, UserThreadUpdated
 from chatsdk_contracts.wire import data_json, format_time
 from chatsdk_runtime.errors import invalid_field
 from chatsdk_runtime.idempotency import Answer
@@ -81,24 +85,45 @@ async def list_participants(
     )
 
 
-async def follow(tx: Transaction, where: Where, *, followed: bool) -> OwnThread:
+async def follow(tx: Transaction, cause: Cause, where: Where, *, followed: bool) -> OwnThread:
     """Follow a thread from now on, or not any more, whatever else is said there."""
-    parent = await require_parent(tx, where)
     user_id = own_id(where.caller)
-    place = parent.channel_id, parent.id
-    await store.follow(tx, where.caller.app_id, place, user_id, followed=followed)
-    return _own(parent, await list_store.fetch_head(tx, parent.id, user_id))
+    await lock_user(tx, cause.app_id, user_id)
+    parent = await require_parent(tx, where)
+    before = await list_store.fetch_head(tx, parent.id, user_id)
+    await store.follow(tx, cause.app_id, (parent.channel_id, parent.id), user_id, followed=followed)
+    return await _told(tx, cause, parent, user_id, before.own)
 
 
-async def mark_read(tx: Transaction, where: Where, thread_seq: int | None) -> OwnThread:
+async def mark_read(tx: Transaction, cause: Cause, where: Where, thread_seq: int | None) -> OwnThread:
     """Move one's marker up to a reply (None: everything so far); one that is there already stays."""
-    parent = await require_parent(tx, where)
     user_id = own_id(where.caller)
+    await lock_user(tx, cause.app_id, user_id)
+    parent = await require_parent(tx, where)
+    before = await list_store.fetch_head(tx, parent.id, user_id)
+    wanted = before.last_thread_seq if thread_seq is None else min(thread_seq, before.last_thread_seq)
+    if wanted > before.own.last_read_seq:
+        await store.read_up_to(tx, cause.app_id, (parent.channel_id, parent.id), user_id, wanted)
+    return await _told(tx, cause, parent, user_id, before.own)
+
+
+async def _told(
+    tx: Transaction, cause: Cause, parent: Message, user_id: UserId, before: OwnPlace
+) -> OwnThread:
+    """What a locked user has now; their other devices hear of it if it is different."""
     head = await list_store.fetch_head(tx, parent.id, user_id)
-    wanted = head.last_thread_seq if thread_seq is None else min(thread_seq, head.last_thread_seq)
-    place = parent.channel_id, parent.id
-    await store.read_up_to(tx, where.caller.app_id, place, user_id, wanted)
-    return _own(parent, await list_store.fetch_head(tx, parent.id, user_id))
+    if changed := rules.state_changes(before, head.own):
+        data = ChangedUserThread(
+            user_id=user_id,
+            parent_id=parent.id,
+            channel_id=parent.channel_id,
+            following=head.own.followed,
+            last_read_seq=head.own.last_read_seq,
+            changed=changed,
+        )
+        version = await store.next_version(tx, cause.app_id, user_id)
+        await append(tx, [user_event(UserThreadUpdated, cause, user_id, version, data)])
+    return _own(parent, head)
 
 
 async def seq_of(connection: Connection, where: Where, reply_id: MessageId) -> int:
@@ -179,12 +204,13 @@ async def _replies(
 
 
 def _own(parent: Message, head: list_store.Head) -> OwnThread:
-    unread = rules.unread_count(head.last_thread_seq, head.last_read_seq) if head.followed else 0
+    own = head.own
+    unread = rules.unread_count(head.last_thread_seq, own.last_read_seq) if own.followed else 0
     return OwnThread(
         parent_id=parent.id,
         channel_id=parent.channel_id,
-        following=head.followed,
-        last_read_seq=head.last_read_seq,
+        following=own.followed,
+        last_read_seq=own.last_read_seq,
         last_thread_seq=head.last_thread_seq,
         unread_count=unread,
     )

@@ -158,14 +158,15 @@ async def mark_read(
     caller: WritingUser,
     body: MarkThreadRead | None = None,
 ) -> Response:
-    """Move the caller's marker in the thread up; the others are not told."""
+    """Move the caller's marker in the thread up; the others are not told, one's other devices are."""
     where, wanted = _where(caller, channel_id, message_id), body or MarkThreadRead()
+    cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
         thread_seq = wanted.thread_seq
         if wanted.message_id is not None:
             thread_seq = await actions.seq_of(tx, where, require_message_id(wanted.message_id))
-        return Answer(data_json(await actions.mark_read(tx, where, thread_seq)))
+        return Answer(data_json(await actions.mark_read(tx, cause, where, thread_seq)))
 
     return await mutate(request, caller.scope, effect)
 
@@ -195,8 +196,10 @@ async def count_unread(request: Request, caller: ReadingUser) -> Response:
 
 
 async def _follow(request: Request, where: Where, *, followed: bool) -> Response:
+    cause = cause_of(request, where.caller.app_id, where.caller.user_id, utc_now())
+
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.follow(tx, where, followed=followed)))
+        return Answer(data_json(await actions.follow(tx, cause, where, followed=followed)))
 
     return await mutate(request, where.caller.scope, effect)
 

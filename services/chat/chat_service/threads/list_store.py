@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chat_service.messages.store import COLUMNS, message_of
+from chat_service.threads.rules import OwnPlace
 from chat_service.threads.store import LATEST
 from chat_service.threads.views import Participant, UnreadThreads
 from chatsdk_contracts.ids import AppId, MessageId, UserId
@@ -23,15 +24,15 @@ class Head:
 
     last_thread_seq: int
     participant_count: int
-    followed: bool
-    last_read_seq: int
+    own: OwnPlace
 
 
 async def fetch_head(connection: Connection, parent_id: MessageId, user_id: UserId | None) -> Head:
     """The thread of a message that is there; of its reader nothing when that is a server."""
     row = await connection.fetchrow(_HEAD, UUID(parent_id), user_id)
     assert row is not None, "read before in this transaction"
-    return Head(row["last_thread_seq"], row["participant_count"], row["followed"], row["last_read_seq"])
+    own = OwnPlace(row["followed"], row["last_read_seq"])
+    return Head(row["last_thread_seq"], row["participant_count"], own)
 
 
 async def replies_after(

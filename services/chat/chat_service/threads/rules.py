@@ -33,6 +33,14 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPlace:
+    """What a user keeps about a thread; who has nothing there does not follow."""
+
+    followed: bool = False
+    last_read_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceChange:
     """What a batch adds to a user's place in a thread.
 
@@ -97,6 +105,15 @@ def changed(before: Before, after: Thread) -> ChangedThread:
     }
     names = [name for name, is_changed in changes.items() if is_changed]
     return ChangedThread(**dict(after), changed=names)
+
+
+def state_changes(before: OwnPlace, after: OwnPlace) -> list[str]:
+    """The names of what is different for the user, as the event has them."""
+    changes = {
+        "following": before.followed != after.followed,
+        "lastReadSeq": before.last_read_seq != after.last_read_seq,
+    }
+    return [name for name, is_changed in changes.items() if is_changed]
 
 
 def unread_count(last_thread_seq: int, last_read_seq: int) -> int:

@@ -82,6 +82,12 @@ async def read_up_to(
     await tx.execute(_READ_UP_TO, UUID(parent_id), user_id, UUID(app_id), UUID(channel_id), thread_seq)
 
 
+async def next_version(tx: Transaction, app_id: AppId, user_id: UserId) -> int:
+    """Count one more change of what only a locked user sees; the version that its event gets."""
+    version: int = await tx.fetchval(_NEXT_VERSION, UUID(app_id), user_id)
+    return version
+
+
 # The latest participants of the thread whose first message is `m`.
 LATEST = f"""array(
     select place.user_id
@@ -121,6 +127,13 @@ set reply_count = place.reply_count + excluded.reply_count,
     else place.last_read_seq
   end,
   followed = place.followed or not place.is_choice
+"""
+
+_NEXT_VERSION = """
+update app_user
+set version = version + 1, state_version = state_version + 1
+where app_id = $1 and id = $2
+returning version
 """
 
 _FOLLOW = """

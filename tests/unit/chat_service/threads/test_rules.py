@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.threads.rules import PARTICIPANTS_TOLD, Before, PlaceChange, grow, unread_count
+from chat_service.threads.rules import (
+    PARTICIPANTS_TOLD,
+    Before,
+    OwnPlace,
+    PlaceChange,
+    grow,
+    state_changes,
+    unread_count,
+)
 from chatsdk_contracts.ids import MessageId, UserId
 from chatsdk_contracts.messages import Message
 from tests.unit.chat_service.messages.sends import CHANNEL, NOW, PARENT, STORED
@@ -109,6 +117,11 @@ def test_one_batch_comes_to_the_same_as_many(authors: list[str], data: st.DataOb
 
     assert thread is not None
     assert thread.model_dump(exclude={"changed"}) == all_at_once.model_dump(exclude={"changed"})
+
+
+def test_what_changed_for_its_user() -> None:
+    assert state_changes(OwnPlace(), OwnPlace()) == []
+    assert state_changes(OwnPlace(), OwnPlace(followed=True, last_read_seq=3)) == ["following", "lastReadSeq"]
 
 
 def test_unread_is_never_less_than_nothing() -> None:
