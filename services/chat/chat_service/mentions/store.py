@@ -99,6 +99,7 @@ select wanted.place, wanted.user_id, exists (
   ) as deaf
 from unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) as wanted (place, channel_id, author_id, user_id)
 join channel_member as member on member.channel_id = wanted.channel_id and member.user_id = wanted.user_id
+join app_user on app_user.app_id = member.app_id and app_user.id = member.user_id
 """
 
 _COUNT_UP = """

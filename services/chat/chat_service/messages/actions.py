@@ -218,9 +218,9 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
         raise Conflict("The message is deleted.", extra={"current": _plain(message)})
     check_base(message, change.base_version)
     asked = asked_by_edit(message, wanted.named, wanted.named_groups, wanted.text)
-    (present,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
+    (there,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
     may_call_all = rules.may_call_all(standing.role, by_server=change.caller.user_id is None)
-    mentioned = decide(asked, present, standing.config, may_call_all=may_call_all)
+    mentioned = decide(asked, there, standing.config, may_call_all=may_call_all)
     if isinstance(mentioned, ServiceError):
         raise mentioned
     if wanted.text == message.text and (wanted.keeps_mentions or mentioned.are_of(message)):
@@ -233,7 +233,7 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
     await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
     data = ChangedMessage(**edited.model_dump(), changed=rules.changed_by_edit(message, edited))
     event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data)
-    noted = await noting.note_edit(tx, Said(edited, change.cause, present.deaf))
+    noted = await noting.note_edit(tx, Said(edited, change.cause, there.deaf))
     await store.update_text(tx, edited, event.id)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [event, *noted.events])

@@ -1,8 +1,8 @@
 """A batch of sends and reactions in one transaction: lock, read what decides, write.
 
 Three statements for the sends, two more if any are replies, three if any mention somebody; behind them two for the
-reactions if there are any. Used by the batched writer, and
-by operations of clients, which add their result to the same transaction.
+reactions if there are any. Used by the batched writer, and by operations of clients, which add their result to the same
+transaction.
 """
 
 from __future__ import annotations

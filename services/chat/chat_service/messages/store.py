@@ -211,7 +211,8 @@ with polled as (
 )
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6
+  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4,
+  deleted_at = $5, deleted_by = $6
 where id = $1
 """
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
+from chat_service.mentions.rules import Asked, Present
 from chat_service.messages import rules
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, SendFacts
 from chatsdk_contracts.ids import AppId, UserId, new_id
@@ -36,6 +37,19 @@ def test_a_reply_counts_in_its_thread_and_not_in_the_timeline() -> None:
     assert isinstance(second, Accepted)
     assert [(one.message.seq, one.message.thread_seq) for one in (first, second)] == [(None, 3), (None, 4)]
     assert (channel.last_seq, channel.cv, channel.added) == (4, 11, 0)
+
+
+def test_a_send_that_may_not_mention_takes_no_number() -> None:
+    channel, decisions = a_channel(), Decisions(NOW)
+    known = facts(present=Present(frozenset({UserId("bob")}), frozenset({UserId("bob")})))
+
+    refused = decisions.decide(a_send("c1", asked=Asked(named=[UserId("eve")])), channel, known)
+    accepted = decisions.decide(a_send("c2", asked=Asked(named=[UserId("bob")])), channel, known)
+
+    assert isinstance(refused, InvalidInput)
+    assert isinstance(accepted, Accepted)
+    assert (accepted.message.mentions, accepted.message.seq, accepted.message.cv) == (["bob"], 5, 10)
+    assert accepted.deaf == {"bob"}
 
 
 @pytest.mark.parametrize(
