@@ -156,6 +156,10 @@ async def test_participants_are_counted_and_a_deleted_reply_does_not_count(room:
     ]
     assert told_of == [(1, 1), (2, 2), (3, 2), (2, 1), (3, 2), (2, 1)]
     assert [told(one)[0] for one in (await room.events())[-2:]] == ["message.purged", "thread.updated"]
+    first_deleted = await reply(room, parent, room.ann)
+    await room.call(room.ann, "DELETE", f"/{first_deleted['id']}")
+    await room.call(room.ann, "DELETE", f"/{first_deleted['id']}/purge")
+    assert (await room.read(parent))["replyCount"] == 2, "what is deleted does not count already"
 
 
 async def test_who_follows_and_how_much_they_have_not_read(room: MessageRoom, tenant: Tenant) -> None:

@@ -60,7 +60,8 @@ _PLACE = """
 
 _MINE = f"mine as materialized ({_PLACE})"
 
-_SHOWN = f"""m.deleted_at is null and {TIMELINE_SEQ} > mine.floor_seq
+# A deleted message mentions nobody.
+_SHOWN = f"""{TIMELINE_SEQ} > mine.floor_seq
       and not exists (
         select from user_block as block
         where block.app_id = $1 and block.user_id = $2 and block.blocked_id = mention.mentioned_by
