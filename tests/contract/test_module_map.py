@@ -61,7 +61,6 @@ DRIVEN_BY = {
     "chat_service/realtime/following": "tests/e2e/test_realtime.py",
     "chat_service/realtime/heartbeat": "tests/e2e/test_realtime.py",
     "chat_service/realtime/store": f"{CHAT}/realtime/test_hub.py",
-    "chat_service/realtime/session": "tests/e2e/test_realtime.py",
     "chat_service/threads/actions": f"{CHAT}/test_threads.py",
     "chat_service/threads/api": f"{CHAT}/test_threads.py",
     "chat_service/threads/list_store": f"{CHAT}/test_threads.py",

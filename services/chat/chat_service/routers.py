@@ -23,8 +23,8 @@ from chat_service.realtime.api import router as realtime_router
 from chat_service.saved.api import router as saved_router
 from chat_service.search.api import router as search_router
 from chat_service.sync.api import router as sync_router
-from chat_service.typists.api import router as typists_router
 from chat_service.threads.api import router as threads_router
+from chat_service.typists.api import router as typists_router
 from chat_service.uploads.api import router as uploads_router
 from chat_service.uploads.content_api import router as content_router
 from chat_service.users.api import router as users_router
