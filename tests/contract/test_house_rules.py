@@ -61,6 +61,8 @@ PLANTED = [
     ("migrations_only_expand", MIGRATION, "alter table a alter column b type bigint;", "-- drop table a\nselect 1;"),
     ("migrations_only_expand", MIGRATION, "alter table a alter b set not null;", "alter table a alter b drop not null;"),
     ("migrations_only_expand", MIGRATION, "alter table a add column b int not null;", "alter table a add column b int not null default 0;"),
+    ("revisions_rise", MIGRATION.replace(".sql", ".py"), 'revision = "0003"', 'revision = "0002"'),
+    ("revisions_rise", MIGRATION.replace(".sql", ".py"), 'down_revision = "0003"', 'down_revision = "0001"'),
     ("migrations_only_expand", MIGRATION.replace(".sql", ".py"), "op.drop_column('a', 'b')", "op.execute('create table a (b int not null)')"),
     ("tests_use_the_real_parts", TEST, "from unittest.mock import Mock", "import pytest"),
     ("tests_use_the_real_parts", TEST, "from unittest import mock", "from unittest import TestCase"),

@@ -41,6 +41,24 @@ def migrations_only_expand(source: Source) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{node.attr} belongs to a migration named _contract_"
 
 
+@rule
+def revisions_rise(source: Source) -> Iterator[tuple[int, str]]:
+    """Prevents a service that waits for ever: the newest revision is found by the files' names."""
+    if "/migrations/versions/" not in source.path or not source.path.endswith(".py"):
+        return
+    here = source.name.split("_", 1)[0]
+    for node in source.nodes:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+            continue
+        target, value = node.targets[0], node.value.value
+        if not isinstance(target, ast.Name) or not isinstance(value, str):
+            continue
+        if target.id == "revision" and value != here:
+            yield node.lineno, f"the revision is {value} and its file {here}"
+        if target.id == "down_revision" and value >= here:
+            yield node.lineno, f"stands behind {value} and has to have a greater number"
+
+
 def _of_sql(text: str, first_line: int) -> Iterator[tuple[int, str]]:
     bare = re.sub(r"--[^\n]*|'(?:[^']|'')*'", lambda found: re.sub(r"[^\n]", " ", found[0]), text.lower())
     at = 0

@@ -4,10 +4,10 @@ from alembic import op
 
 from chatsdk_runtime.migrations import read_sql
 
-revision = "0070"
+revision = "0090"
 down_revision = "0080"
 
 
 def upgrade() -> None:
     """Add the tables and columns; replies that are there already make their authors participants."""
-    op.execute(read_sql("chat_service", "0070_threads_and_mentions.sql"))
+    op.execute(read_sql("chat_service", "0090_threads_and_mentions.sql"))
