@@ -17,11 +17,14 @@ from chat_service import maintenance
 from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.sweep import Sweep
+from chat_service.erasure import work as erasure
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
+from chat_service.jobs.bench import Bench
+from chat_service.jobs.worker import JobWorker
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
@@ -223,6 +226,7 @@ class _Service:
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
         loops.start("receipts", partial(tell_receipts, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
+        loops.start("jobs", self._job_worker(relay, depot, epoch).run, stale_after_s=120.0)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 
     def _start_ephemeral(self, epoch: int) -> tuple[Typists, PresenceTeller]:
@@ -287,6 +291,16 @@ class _Service:
         loops.start("control-publish", control.publish)
         loops.start("control-listen", control.listener(hear, doubt).run)
         loops.start("key-uses", partial(maintenance.write_key_uses, self._pool, tokens))
+
+    def _job_worker(self, relay: Relay, depot: Depot, epoch: int) -> JobWorker:
+        """What erases, exports and imports."""
+        bench = Bench(self._pool, depot.objects, epoch, self._settings.job_lease_s)
+        return JobWorker(
+            bench,
+            {"erase": partial(erasure.advance, bench)},
+            poll_s=self._settings.job_poll_interval_s,
+            wake_relay=relay.wake,
+        )
 
     def _cleaner(self, depot: Depot) -> Cleaner:
         lifetimes = Lifetimes(

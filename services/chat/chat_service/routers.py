@@ -9,6 +9,8 @@ from chat_service.channels.api import router as channels_router
 from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
 from chat_service.discovery import router as discovery_router
+from chat_service.erasure.api import router as erasure_router
+from chat_service.holds.api import router as holds_router
 from chat_service.memberstate.api import router as memberstate_router
 from chat_service.mentions.api import router as mentions_router
 from chat_service.messages.api import router as messages_router
@@ -59,12 +61,15 @@ ROUTERS = (
     invites_router,
     # Before the users: it knows `me` and `block`, where those take any id.
     own_user_router,
+    # A user id may hold a slash: before the users as well.
+    erasure_router,
     users_router,
     content_router,
     uploads_router,
     auth_router,
     own_app_router,
     apps_router,
+    holds_router,
     sync_router,
     realtime_router,
     discovery_router,

@@ -204,6 +204,25 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_UPLOAD_UNLINKED_DAYS",
         description="Days after which a file that no message shows is removed.",
     )
+    job_lease_s: float = Field(
+        60.0,
+        gt=0,
+        validation_alias="CHAT_JOB_LEASE_S",
+        description="Seconds without progress after which another replica takes over an erasure, export or import.",
+    )
+    job_poll_interval_s: float = Field(
+        1.0,
+        gt=0,
+        validation_alias="CHAT_JOB_POLL_INTERVAL_S",
+        description="How often a replica looks for such work.",
+    )
+    erase_delay_s: float = Field(
+        10.0,
+        ge=0,
+        validation_alias="CHAT_ERASE_DELAY_S",
+        description="Seconds before what a user wrote is erased: for as long, a replica that has not heard of it may "
+        "still take a call of theirs.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

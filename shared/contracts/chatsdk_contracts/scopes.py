@@ -26,6 +26,7 @@ Scope = Literal[
     "moderation:manage",
     "keys:manage",
     "export:create",
+    "import:create",
     "metrics:read",
 ]
 """What an API key may carry."""

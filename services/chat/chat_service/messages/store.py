@@ -125,7 +125,7 @@ async def fetch_told(tx: Transaction, message_id: MessageId) -> dict[UUID, bytes
 
 
 async def redact_told(tx: Transaction, redacted: Mapping[UUID, bytes]) -> None:
-    """Put redacted bytes in the place of logged ones."""
+    """Put redacted bytes in the place of logged ones, and note it for the services that keep copies."""
     ids = list(redacted)
     await tx.execute(_REDACT_TOLD, ids, list(redacted.values()), min(ids), max(ids))
 
@@ -219,7 +219,13 @@ where id = $1
 _FETCH_TOLD = "select id, body from event where id = any($1::uuid[]) and id between $2 and $3"
 
 _REDACT_TOLD = """
-update event set body = redacted.body
-from unnest($1::uuid[], $2::bytea[]) as redacted (id, body)
-where event.id = redacted.id and event.id between $3 and $4
+with redacted as (
+  update event set body = redacted.body
+  from unnest($1::uuid[], $2::bytea[]) as redacted (id, body)
+  where event.id = redacted.id and event.id between $3 and $4
+  returning event.id
+)
+insert into redacted_event (event_id)
+select id from redacted order by id
+on conflict (event_id) do update set pos = null, redacted_at = now()
 """

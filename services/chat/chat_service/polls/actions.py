@@ -109,22 +109,40 @@ async def vote(
     if before == after:
         return PollView(**dict(poll), own_option_ids=after)
     poll = rules.counted(poll, before, after, cause.now)
-    await store.write_choice(tx, cause.app_id, poll, voter.user_id, after)
+    await _write_vote(tx, cause, poll, voter.user_id, before, after)
+    return PollView(**dict(poll), own_option_ids=after)
+
+
+async def _write_vote(
+    tx: Transaction, cause: Cause, poll: Poll, user_id: UserId, before: Sequence[str], after: Sequence[str]
+) -> None:
+    """Write a voter's new choice, the counts that it makes, and the event."""
+    await store.write_choice(tx, cause.app_id, poll, user_id, after)
     if poll.is_anonymous:
         cause = replace(cause, actor_id=None, traceparent=None)
     data = PollVote(
         poll_id=poll.id,
         message_id=poll.message_id,
         channel_id=poll.channel_id,
-        user_id=rules.voter_shown(poll, voter.user_id),
+        user_id=rules.voter_shown(poll, user_id),
         is_anonymous=poll.is_anonymous,
-        option_ids=after or before,
+        option_ids=list(after or before),
         counts={option.id: option.vote_count for option in poll.options},
         total_votes=poll.total_votes,
     )
-    cv = await next_cv(tx, channel.id)
-    await append(tx, [channel_event(PollVoted if after else PollVoteRemoved, cause, channel.id, cv, data)])
-    return PollView(**dict(poll), own_option_ids=after)
+    cv = await next_cv(tx, poll.channel_id)
+    event_class = PollVoted if after else PollVoteRemoved
+    await append(tx, [channel_event(event_class, cause, poll.channel_id, cv, data)])
+
+
+async def withdraw(tx: Transaction, cause: Cause, poll_id: PollId, user_id: UserId) -> None:
+    """Take back a vote in a poll whose channel is locked, whoever the voter is by now; what is closed stays counted."""
+    poll = await store.fetch_poll(tx, cause.app_id, poll_id)
+    if poll is None or poll.closed_at is not None:
+        return
+    before = await store.fetch_choice(tx, poll.id, user_id)
+    if before:
+        await _write_vote(tx, cause, rules.counted(poll, before, [], cause.now), user_id, before, [])
 
 
 async def close(tx: Transaction, cause: Cause, poll_id: PollId | None) -> PollView:

@@ -38,6 +38,7 @@ async def ensure_users(
     created = await store.insert_users(tx, cause.app_id, new)
     there = wanted.keys() - created
     stored = await store.lock_users(tx, cause.app_id, there) if there else []
+    rules.require_not_erased(stored)
     changes = [rules.change_user(user, wanted[user.id], cause.now) for user in stored]
     written = [change.user for change in changes if change.is_change]
     if written:
@@ -146,6 +147,7 @@ async def _lock(tx: Transaction, cause: Cause, user_id: UserId | None) -> rules.
     found = [] if user_id is None else await store.lock_users(tx, cause.app_id, [user_id])
     if not found:
         raise UserNotFound(user_id)
+    rules.require_not_erased(found)
     return found[0]
 
 

@@ -95,7 +95,7 @@ where app_id = $1 and user_id = $2 and blocked_id = $3
 """
 
 _LIST = """
-select blocked_at, id, name, image, email, custom, version, created_at, updated_at, deactivated_at
+select blocked_at, id, name, image, email, custom, version, created_at, updated_at, deactivated_at, erased_at
 from user_block
 join app_user on app_user.app_id = user_block.app_id and app_user.id = user_block.blocked_id
 where user_block.app_id = $1 and user_block.user_id = $2 and user_block.blocked_id > $3

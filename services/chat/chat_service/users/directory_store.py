@@ -89,7 +89,7 @@ where mine.app_id = $1 and mine.user_id = $2 and channel.deleted_at is null
 # All users for a server ($9 is null); for the user $9 all others, or ($10 is false) those near.
 _AMONG_ALL = """
 with visible as not materialized (
-  select id, name, image, email, custom, version, created_at, updated_at, deactivated_at
+  select id, name, image, email, custom, version, created_at, updated_at, deactivated_at, erased_at
   from app_user
   where app_id = $1 and (
     $9::text is null
@@ -113,7 +113,7 @@ with near as materialized (
   join channel_member as theirs on theirs.channel_id = mine.channel_id
   where mine.app_id = $1 and mine.user_id = $9 and channel.deleted_at is null and theirs.user_id <> $9
 ), visible as materialized (
-  select id, name, image, email, custom, version, created_at, updated_at, deactivated_at
+  select id, name, image, email, custom, version, created_at, updated_at, deactivated_at, erased_at
   from near
   join app_user on app_user.app_id = $1 and app_user.id = near.user_id
   where deactivated_at is null

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from chat_service.users.errors import UserErased
 from chatsdk_contracts.ids import UserId
 from chatsdk_contracts.users import User
 from chatsdk_contracts.wire import WireModel
@@ -18,7 +19,7 @@ FIELDS = (*PUBLIC_FIELDS, "email")
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """A user as stored. `version` orders the events about the user."""
+    """A user as stored. `version` orders the events about the user; one who was erased never comes back."""
 
     id: UserId
     name: str | None
@@ -29,6 +30,7 @@ class StoredUser:
     created_at: datetime
     updated_at: datetime
     deactivated_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 class OwnUser(User):
@@ -99,6 +101,26 @@ def deactivated(user: StoredUser, now: datetime) -> StoredUser:
 def reactivated(user: StoredUser, now: datetime) -> StoredUser:
     """The user, who may call again with a new token."""
     return replace(user, deactivated_at=None, version=user.version + 1, updated_at=now)
+
+
+def erased(user: StoredUser, now: datetime) -> StoredUser:
+    """The user without anything that says who it was, for ever."""
+    return replace(
+        deactivated(user, user.deactivated_at or now),
+        name=None,
+        image=None,
+        email=None,
+        custom={},
+        updated_at=now,
+        erased_at=now,
+    )
+
+
+def require_not_erased(users: Iterable[StoredUser]) -> None:
+    """Raises UserErased for an id that somebody was erased under."""
+    for user in users:
+        if user.erased_at is not None:
+            raise UserErased(user.id)
 
 
 def public_fields(user: StoredUser) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def stored_user(row: Row) -> StoredUser:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deactivated_at=row["deactivated_at"],
+        erased_at=row["erased_at"],
     )
 
 
@@ -89,7 +90,7 @@ returning id
 """
 
 _LOCK = """
-select id, name, image, email, custom, version, created_at, updated_at, deactivated_at
+select id, name, image, email, custom, version, created_at, updated_at, deactivated_at, erased_at
 from app_user
 where app_id = $1 and id = any($2::text[])
 order by id
@@ -113,7 +114,7 @@ where app_id = $1 and id = $2
 """
 
 _FETCH = """
-select id, name, image, email, custom, version, created_at, updated_at, deactivated_at
+select id, name, image, email, custom, version, created_at, updated_at, deactivated_at, erased_at
 from app_user
 where app_id = $1 and id = $2
 """

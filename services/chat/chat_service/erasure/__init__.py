@@ -1,0 +1,1 @@
+"""Erasing a user: everything they wrote, everywhere, for good."""

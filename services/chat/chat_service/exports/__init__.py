@@ -1,0 +1,1 @@
+"""Exports: everything about a user, or of a channel, as readable lines."""

@@ -1,0 +1,1 @@
+"""Imports: users, channels and messages from elsewhere, with their own ids and times."""

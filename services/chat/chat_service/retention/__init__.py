@@ -1,0 +1,1 @@
+"""Retention: messages that are older than the app keeps them."""
