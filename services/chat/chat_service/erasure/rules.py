@@ -126,13 +126,10 @@ def _user(event: dict[str, Any], data: dict[str, Any], person: Person) -> None:
 def _place(_event: dict[str, Any], data: dict[str, Any], person: Person) -> None:
     if data.get("id") not in person.places:
         return
-    is_workspace = "channelCount" in data
-    emptied: dict[str, Any] = {
-        "name": "" if is_workspace else None,
-        "description": None,
-        "image": None,
-        "custom": {},
-    }
+    emptied: dict[str, Any] = {"name": None, "description": None, "image": None, "custom": {}}
+    if "channelCount" in data:
+        # A workspace: it has a name always, and a config that may hold anything.
+        emptied |= {"name": "", "config": {}}
     data.update({name: value for name, value in emptied.items() if name in data})
 
 
