@@ -41,6 +41,7 @@ from chat_service.realtime.heartbeat import SocketHeartbeat
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
+from chat_service.retention.expiry import Expiry
 from chat_service.routers import ROUTERS
 from chat_service.search.indexer import index_log
 from chat_service.settings import ChatSettings
@@ -226,6 +227,10 @@ class _Service:
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
         loops.start("receipts", partial(tell_receipts, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
+        expiry = Expiry(
+            self._pool, epoch=epoch, interval_s=self._settings.retention_interval_s, wake_relay=relay.wake
+        )
+        loops.start("retention", expiry.run)
         loops.start("jobs", self._job_worker(relay, depot, epoch).run, stale_after_s=120.0)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 

@@ -216,6 +216,12 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_JOB_POLL_INTERVAL_S",
         description="How often a replica looks for such work.",
     )
+    retention_interval_s: float = Field(
+        600.0,
+        gt=0,
+        validation_alias="CHAT_RETENTION_INTERVAL_S",
+        description="Seconds between two looks for messages that are older than their app keeps them.",
+    )
     erase_delay_s: float = Field(
         10.0,
         ge=0,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from chat_service.apps import actions
-from chat_service.apps.settings_model import UserDirectory
+from chat_service.apps.settings_model import RetentionDays, UserDirectory
 from chat_service.auth.credentials import KeyManager
 from chat_service.auth.revocation import Revocation, spread
 from chat_service.doors import mutate, resources_of, utc_now
@@ -37,6 +37,7 @@ class ChangeSettings(RequestModel):
     """What to choose; what is left out stays as it is."""
 
     user_directory: UserDirectory = "shared_channels"
+    retention_days: RetentionDays = Field(default_factory=dict)
 
 
 @router.get("/keys")

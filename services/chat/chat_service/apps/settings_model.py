@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from chatsdk_contracts.channels import ChannelType
 from chatsdk_contracts.wire import WireModel
 
 UserDirectory = Literal["all", "shared_channels", "off"]
+
+# A hundred years are for ever.
+RetentionDays = Mapping[ChannelType, Annotated[int, Field(ge=1, le=36_500)]]
 
 
 class AppSettings(WireModel):
@@ -14,6 +21,8 @@ class AppSettings(WireModel):
 
     `user_directory`: which others a user may find by searching: everybody in the app, those with whom they share
     a channel, or nobody. The app's servers find all; who knows an id may always read that user's public fields.
+    `retention_days`: by type of channel, after how many days messages go for good; a type that is not named keeps them.
     """
 
     user_directory: UserDirectory = "shared_channels"
+    retention_days: RetentionDays = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from chat_service.channels.membership import joined_events
 from chat_service.channels.views import ChannelWithMembers
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, append, channel_event
+from chat_service.holds.check import refuse_held_channel
 from chat_service.messages.visible_store import last_messages
 from chat_service.users.store import known_users
 from chat_service.workspaces.store import count_channels, lock_workspace
@@ -191,6 +192,7 @@ async def delete_channel(
     """Delete the channel with all that is in it: from here on it is not found."""
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     rules.require_owner(actor, stored.channel)
+    await refuse_held_channel(tx, cause.app_id, stored.channel.id)
     return await delete_locked(tx, cause, stored.channel)
 
 
@@ -221,6 +223,15 @@ async def truncate_channel(
     """
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     rules.require_editor(actor, stored.channel)
+    if hard:
+        await refuse_held_channel(tx, cause.app_id, stored.channel.id)
+    return await truncate_locked(tx, cause, stored, up_to_seq=up_to_seq, hard=hard)
+
+
+async def truncate_locked(
+    tx: Transaction, cause: Cause, stored: store.StoredChannel, *, up_to_seq: int | None, hard: bool
+) -> TruncatedChannel:
+    """The same to a locked channel, whoever it is that may."""
     channel, last_seq = stored.channel, stored.channel.last_seq
     wanted = last_seq if up_to_seq is None else min(up_to_seq, last_seq)
     truncated_seq = max(wanted, stored.truncated_seq)

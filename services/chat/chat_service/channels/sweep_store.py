@@ -32,7 +32,7 @@ class Leaver:
 
 
 async def next_purge(connection: Connection) -> Purge | None:
-    """A channel with something to wipe."""
+    """A channel with something to wipe, and nothing that is held."""
     row = await connection.fetchrow(_NEXT_PURGE)
     if row is None:
         return None
@@ -109,6 +109,14 @@ _NEXT_PURGE = """
 select app_id, id, purged_seq, purge_seq
 from channel
 where purge_seq > purged_seq
+  and not exists (
+    select from legal_hold as hold
+    where hold.app_id = channel.app_id and hold.released_at is null
+      and (
+        hold.channel_id = channel.id
+        or exists (select from message where message.channel_id = channel.id and message.user_id = hold.user_id)
+      )
+  )
 order by id
 limit 1
 """

@@ -8,7 +8,7 @@ from chat_service.erasure.rules import Words
 from chat_service.erasure.views import Erasure, as_shown
 from chat_service.errors import UserNotFound
 from chat_service.events.log import Cause, append, user_event
-from chat_service.holds.actions import refuse_held_user
+from chat_service.holds.check import refuse_held_user
 from chat_service.jobs import store as jobs
 from chat_service.jobs.rules import Job
 from chat_service.users import rules as users

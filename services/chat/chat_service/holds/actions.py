@@ -1,4 +1,4 @@
-"""Use cases of legal holds, one transaction each; and what others ask before they delete."""
+"""Use cases of legal holds, one transaction each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from chat_service.channels.store import lock_channel
 from chat_service.errors import ChannelNotFound, UserNotFound
 from chat_service.holds import store
-from chat_service.holds.errors import HoldNotFound, LegalHold
+from chat_service.holds.errors import HoldNotFound
 from chat_service.holds.rules import Hold
 from chat_service.paging import Page, encode_cursor
 from chat_service.users.store import lock_users
@@ -68,23 +68,3 @@ async def list_holds(connection: Connection, app_id: AppId, *, after: str | None
     found = await store.list_holds(connection, app_id, after=after or _FIRST, limit=limit + 1)
     page, more = list(found[:limit]), len(found) > limit
     return HoldPage(holds=page, next_cursor=encode_cursor(page[-1].id) if more else None, has_more=more)
-
-
-async def refuse_held_message(
-    connection: Connection, app_id: AppId, channel_id: ChannelId, author: UserId
-) -> None:
-    """Raises LegalHold when a message of this author in this channel may not be deleted."""
-    if await store.is_held(connection, app_id, channel_id, author):
-        raise LegalHold("The message")
-
-
-async def refuse_held_channel(connection: Connection, app_id: AppId, channel_id: ChannelId) -> None:
-    """Raises LegalHold when something in the channel may not be deleted."""
-    if await store.is_channel_held(connection, app_id, channel_id):
-        raise LegalHold("The channel")
-
-
-async def refuse_held_user(connection: Connection, app_id: AppId, user_id: UserId) -> None:
-    """Raises LegalHold when something that the user wrote may not be deleted."""
-    if await store.is_user_held(connection, app_id, user_id):
-        raise LegalHold("The user")

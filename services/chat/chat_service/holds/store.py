@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from chat_service.holds.rules import Hold
-from chatsdk_contracts.ids import AppId, ChannelId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, UploadId, UserId
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
@@ -31,7 +32,7 @@ async def insert(tx: Transaction, app_id: AppId, hold: Hold) -> Hold:
     return _hold(row)
 
 
-async def release(tx: Transaction, app_id: AppId, hold_id: str, now: object) -> Hold | None:
+async def release(tx: Transaction, app_id: AppId, hold_id: str, now: datetime) -> Hold | None:
     """End a hold; None when the app has none in force by this id."""
     row = await tx.fetchrow(_RELEASE, UUID(app_id), UUID(hold_id), now)
     return None if row is None else _hold(row)
@@ -59,6 +60,12 @@ async def is_channel_held(connection: Connection, app_id: AppId, channel_id: Cha
 async def is_user_held(connection: Connection, app_id: AppId, user_id: UserId) -> bool:
     """Whether the user is held, or a channel in which the user wrote."""
     held: bool = await connection.fetchval(_IS_USER_HELD, UUID(app_id), user_id)
+    return held
+
+
+async def is_file_held(connection: Connection, app_id: AppId, upload_id: UploadId) -> bool:
+    """Whether who uploaded a file is held, or a channel that it was uploaded to or is shown in."""
+    held: bool = await connection.fetchval(_IS_FILE_HELD, UUID(app_id), UUID(upload_id))
     return held
 
 
@@ -125,6 +132,18 @@ select exists (
     and (
       hold.user_id = $2
       or exists (select from message where message.channel_id = hold.channel_id and message.user_id = $2)
+    )
+)
+"""
+
+_IS_FILE_HELD = """
+select exists (
+  select from upload
+  join legal_hold as hold on hold.app_id = upload.app_id and hold.released_at is null
+  where upload.app_id = $1 and upload.id = $2
+    and (
+      hold.user_id = upload.user_id or hold.channel_id = upload.channel_id
+      or exists (select from upload_link where upload_id = upload.id and channel_id = hold.channel_id)
     )
 )
 """

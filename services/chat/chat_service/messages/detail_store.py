@@ -61,7 +61,7 @@ async def take_content(tx: Transaction, message_id: MessageId, now: datetime) ->
 
 
 async def forget_expired_content(connection: Connection, now: datetime, *, limit: int = 5_000) -> int:
-    """Delete copies whose time is over, at most `limit`; returns how many."""
+    """Delete copies whose time is over and that no legal hold keeps, at most `limit`; returns how many."""
     return len(await connection.fetch(_FORGET_EXPIRED_CONTENT, now, limit))
 
 
@@ -136,7 +136,16 @@ returning key_id, content, expires_at
 
 _FORGET_EXPIRED_CONTENT = """
 delete from deleted_content
-where message_id in (select message_id from deleted_content where expires_at <= $1 limit $2)
+where message_id in (
+  select copy.message_id
+  from deleted_content copy
+  where copy.expires_at <= $1 and not exists (
+    select from message
+    join legal_hold hold on hold.app_id = message.app_id and hold.released_at is null
+    where message.id = copy.message_id and (hold.channel_id = message.channel_id or hold.user_id = message.user_id)
+  )
+  limit $2
+)
 returning 1
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chat_service.errors import NotRestorable, RoleTooLow
 from chat_service.events.log import append, channel_event
+from chat_service.holds.check import refuse_held_message
 from chat_service.messages import detail_store, rules, store
 from chat_service.messages.actions import Change, check_base, lock_message
 from chat_service.messages.shelf import Shelf
@@ -28,6 +29,7 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     if message.deleted_at is not None:
         return Answer(data_json(message))
     check_base(message, change.base_version)
+    await refuse_held_message(tx, change.caller.app_id, change.channel_id, message.user_id)
     gone = tombstone(
         message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
     )
@@ -85,6 +87,7 @@ async def purge(tx: Transaction, change: Change) -> Answer:
     if await detail_store.is_purged(tx, message.id):
         return Answer(data_json(message))
     check_base(message, change.base_version)
+    await refuse_held_message(tx, change.caller.app_id, change.channel_id, message.user_id)
     now = change.cause.now
     gone = rules.purged(message, now=now, by=change.caller.user_id, cv=standing.cv + 1)
     await _redact_log(tx, message.id)

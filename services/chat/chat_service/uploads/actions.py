@@ -19,6 +19,7 @@ from chat_service.channels import store as channel_store
 from chat_service.channels.access import refuse_unknown
 from chat_service.errors import ChannelNotFound, RoleTooLow, StorageAway
 from chat_service.events.log import Cause, append, upload_event
+from chat_service.holds.check import refuse_held_file
 from chat_service.paging import encode_cursor
 from chat_service.resources import Resources
 from chat_service.uploads import cleanup, store
@@ -200,12 +201,14 @@ async def delete(tx: Transaction, caller: Principal, upload_id: UploadId) -> Upl
     Raises:
         UploadNotFound: none that the caller may know of.
         RoleTooLow: the caller may read it and no more.
+        LegalHold: it may not be deleted for now.
     """
     upload = await find_readable(tx, caller, upload_id)
     if caller.user_id not in {None, upload.user_id} and not await store.moderates(
         tx, upload, UserId(caller.user_id or "")
     ):
         raise RoleTooLow("Only its uploader or a moderator may delete a file.")
+    await refuse_held_file(tx, caller.app_id, upload_id)
     if not await store.mark_removing(tx, upload_id):
         raise UploadNotFound
     return as_shown(upload)

@@ -260,7 +260,11 @@ set state = 'removing'
 where id in (
   select id
   from upload
-  where state = 'complete' and unlinked_since < $1
+  where state = 'complete' and unlinked_since < $1 and not exists (
+    select from legal_hold hold
+    where hold.app_id = upload.app_id and hold.released_at is null
+      and (hold.user_id = upload.user_id or hold.channel_id = upload.channel_id)
+  )
   order by unlinked_since
   limit $2
   for no key update skip locked
