@@ -22,6 +22,7 @@ from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.events.relay import Relay, RelayTimes
+from chat_service.exports import writing as exports
 from chat_service.instruments import ChatInstruments
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.worker import JobWorker
@@ -302,7 +303,10 @@ class _Service:
         bench = Bench(self._pool, depot.objects, epoch, self._settings.job_lease_s)
         return JobWorker(
             bench,
-            {"erase": partial(erasure.advance, bench)},
+            {
+                "erase": partial(erasure.advance, bench),
+                "export": partial(exports.advance, bench, timedelta(hours=self._settings.export_kept_hours)),
+            },
             poll_s=self._settings.job_poll_interval_s,
             wake_relay=relay.wake,
         )

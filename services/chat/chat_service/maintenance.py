@@ -11,6 +11,7 @@ from chat_service.auth.store import forget_revoked, note_key_uses
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.events import store
 from chat_service.events.rules import LOG_KEPT_DAYS
+from chat_service.jobs.cleanup import clean as clean_jobs
 from chat_service.messages.detail_store import forget_expired_content
 from chat_service.sync.op_store import forget_results
 from chat_service.uploads.cleanup import Cleaner
@@ -44,6 +45,7 @@ async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None 
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
                     if uploads is not None:
                         await uploads.clean(datetime.now(UTC), heartbeat.beat)
+                        await clean_jobs(pool, uploads.objects, heartbeat.beat)
         for _ in range(int(_INTERVAL_S / _STEP_S)):
             heartbeat.beat()
             await asyncio.sleep(_STEP_S)

@@ -10,6 +10,7 @@ from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
 from chat_service.discovery import router as discovery_router
 from chat_service.erasure.api import router as erasure_router
+from chat_service.exports.api import router as exports_router
 from chat_service.holds.api import router as holds_router
 from chat_service.memberstate.api import router as memberstate_router
 from chat_service.mentions.api import router as mentions_router
@@ -62,6 +63,7 @@ ROUTERS = (
     # Before the users: it knows `me` and `block`, where those take any id.
     own_user_router,
     # A user id may hold a slash: before the users as well.
+    exports_router,
     erasure_router,
     users_router,
     content_router,

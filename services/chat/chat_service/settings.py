@@ -216,6 +216,12 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_JOB_POLL_INTERVAL_S",
         description="How often a replica looks for such work.",
     )
+    export_kept_hours: float = Field(
+        24.0,
+        gt=0,
+        validation_alias="CHAT_EXPORT_KEPT_HOURS",
+        description="Hours for which a finished export may be fetched.",
+    )
     retention_interval_s: float = Field(
         600.0,
         gt=0,

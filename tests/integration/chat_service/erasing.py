@@ -1,9 +1,11 @@
 """Jobs done in this process, and a look into every corner of the database."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from chat_service.erasure import work as erasure
+from chat_service.exports import writing as exports
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.worker import JobWorker
 from tests.integration.chat_service.calling import Chat, Tenant
@@ -17,7 +19,10 @@ def worker_of(chat: Chat) -> JobWorker:
     bench = bench_of(chat)
     return JobWorker(
         bench,
-        {"erase": partial(erasure.advance, bench)},
+        {
+            "erase": partial(erasure.advance, bench),
+            "export": partial(exports.advance, bench, timedelta(hours=1)),
+        },
         poll_s=0.01,
         wake_relay=lambda: None,
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chatsdk_contracts.envelope import Envelope, Event, encode_with_data, event_type, subject_of
-from chatsdk_contracts.ids import AppId, ChannelId, EventId, UploadId, UserId, WorkspaceId, new_id
+from chatsdk_contracts.ids import AppId, ChannelId, EventId, ExportId, UploadId, UserId, WorkspaceId, new_id
 from chatsdk_contracts.topology import copy_keys, lane_of
 from chatsdk_contracts.wire import WireModel, data_json
 from chatsdk_runtime.postgres import Transaction
@@ -86,6 +86,11 @@ def workspace_event(
 def upload_event(event_class: type[Event], cause: Cause, upload_id: UploadId, data: WireModel) -> LoggedEvent:
     """An event about a file, to which one thing happens once: its version is 1."""
     return _event(event_class, cause, subject_of("uploads", upload_id), 1, data, None, None)
+
+
+def export_event(event_class: type[Event], cause: Cause, export_id: ExportId, data: WireModel) -> LoggedEvent:
+    """An event about an export, to which one thing happens once: its version is 1."""
+    return _event(event_class, cause, subject_of("exports", export_id), 1, data, None, None)
 
 
 async def append(tx: Transaction, events: Sequence[LoggedEvent]) -> None:

@@ -39,7 +39,7 @@ class Cleaner:
 
     def __init__(self, pool: Pool, objects: Objects, lifetimes: Lifetimes) -> None:
         self._pool = pool
-        self._objects = objects
+        self.objects = objects
         self._lifetimes = lifetimes
 
     async def clean(self, now: datetime, beat: Callable[[], None]) -> None:
@@ -70,7 +70,7 @@ class Cleaner:
                 marked = await store.list_removing(connection, after, _BATCH)
             for upload in marked:
                 beat()
-                await remove(self._pool, self._objects, upload.id, now)
+                await remove(self._pool, self.objects, upload.id, now)
             if not marked:
                 return
             after = UUID(marked[-1].id)
@@ -82,7 +82,7 @@ class Cleaner:
                 ended = await store.list_written_beside(connection, now=now, limit=_BATCH)
             for upload_id in ended:
                 beat()
-                await self._objects.remove(incoming_path(upload_id))
+                await self.objects.remove(incoming_path(upload_id))
                 async with transaction(self._pool) as tx:
                     await store.close_address(tx, upload_id)
             if not ended:
