@@ -10,6 +10,7 @@ import structlog
 from chat_service.auth.store import forget_revoked, note_key_uses
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.events import store
+from chat_service.events.redaction_store import forget as forget_redactions
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.jobs.cleanup import clean as clean_jobs
 from chat_service.messages.detail_store import forget_expired_content
@@ -40,6 +41,7 @@ async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None 
             while await forget_expired_content(connection, datetime.now(UTC)):
                 heartbeat.beat()
             await forget_revoked(connection)
+            await forget_redactions(connection, before=datetime.now(UTC) - timedelta(days=LOG_KEPT_DAYS + 1))
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,8 +33,9 @@ from chatsdk_runtime.postgres import (
 )
 from chatsdk_runtime.rabbit import BROKER_AWAY
 from chatsdk_runtime.reconcile import Reconciler
+from chatsdk_runtime.redactions import RedactionReader
 from chatsdk_runtime.server import Address, serve
-from chatsdk_runtime.service_client import ChatClient
+from chatsdk_runtime.service_client import ChatClient, Redaction
 from chatsdk_runtime.web import new_app
 from metrics_service import store
 from metrics_service.api import totals_router
@@ -165,6 +166,18 @@ class _Work:
             grace_s=self.settings.reconcile_grace_s,
         )
 
+        redactions = RedactionReader(
+            self.chat,
+            read_handled=self._positions,
+            read_followed=self._followed,
+            follow=self._follow,
+            interval_s=self.settings.redactions_interval_s,
+        )
+
+        async def redact(heartbeat: Heartbeat) -> None:
+            await until_schema_is_there(self.pool, PACKAGE, heartbeat)
+            await redactions.run(heartbeat)
+
         async def consume(heartbeat: Heartbeat) -> None:
             await until_schema_is_there(self.pool, PACKAGE, heartbeat)
             await consumer.run(heartbeat)
@@ -175,11 +188,21 @@ class _Work:
 
         loops.start("events", consume)
         loops.start("reconcile", reconcile)
+        loops.start("redactions", redact)
         loops.start("maintenance", self._maintain)
 
     async def _positions(self) -> dict[int, int]:
         async with reading(self.pool) as connection:
             return await store.positions(connection)
+
+    async def _followed(self) -> int:
+        async with reading(self.pool) as connection:
+            return await store.redactions_followed(connection)
+
+    async def _follow(self, redactions: Sequence[Redaction], up_to: int) -> None:
+        present = {one.event_id: one.body for one in redactions if one.body is not None}
+        async with transaction(self.pool) as tx:
+            await store.redact_parked(tx, present, up_to)
 
     async def _maintain(self, heartbeat: Heartbeat) -> None:
         await until_schema_is_there(self.pool, PACKAGE, heartbeat)

@@ -48,6 +48,12 @@ class MetricsSettings(ServiceSettings):
         validation_alias="METRICS_MAX_APPS",
         description="How many apps have a label value of their own on /metrics; the rest share `other`.",
     )
+    redactions_interval_s: float = Field(
+        5.0,
+        gt=0,
+        validation_alias="METRICS_REDACTIONS_INTERVAL_S",
+        description="How often chat is asked what it took out of its log, to take it out of the copies here.",
+    )
     reconcile_interval_s: float = Field(
         60.0,
         gt=0,

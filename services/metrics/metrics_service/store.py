@@ -235,6 +235,27 @@ set reason = excluded.reason, body = excluded.body, parked_at = now()
 """
 
 
+async def redactions_followed(connection: Connection) -> int:
+    """Up to where the redactions of chat's log were done to the parked events."""
+    position: int = await connection.fetchval("select pos from redaction_position")
+    return position
+
+
+async def redact_parked(tx: Transaction, bodies: Mapping[str, bytes], position: int) -> None:
+    """Put these bytes, by event id, in the place of what parked events said, and remember the position."""
+    await tx.execute(_REDACT_PARKED, list(bodies), list(bodies.values()))
+    await tx.execute("update redaction_position set pos = greatest(pos, $1)", position)
+
+
+# Parked by whatever name: few, and looked through.
+_REDACT_PARKED = """
+update parked_event
+set body = redacted.body
+from unnest($1::text[], $2::bytea[]) as redacted (event_id, body)
+where position(convert_to(redacted.event_id, 'utf8') in parked_event.body) > 0
+"""
+
+
 async def read_rollups(connection: Connection, *, max_apps: int) -> Rollups:
     """Every total, with the apps beyond the first `max_apps` under `other`."""
     rows = await connection.fetch(_ROLLUPS, max_apps)

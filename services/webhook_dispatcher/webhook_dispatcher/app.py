@@ -24,6 +24,7 @@ from chatsdk_runtime.migrations import schema_problem, until_schema_is_there
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
 from chatsdk_runtime.reconcile import Reconciler
+from chatsdk_runtime.redactions import RedactionReader
 from chatsdk_runtime.server import Address, serve
 from chatsdk_runtime.service_client import ChatClient
 from chatsdk_runtime.web import new_app
@@ -34,6 +35,7 @@ from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.address_guard import AddressPolicy
 from webhook_dispatcher.dispatch.consumers import PlanConsumer
 from webhook_dispatcher.dispatch.deliver import BodyCache, Deliverer
+from webhook_dispatcher.dispatch.expunge import Expunger
 from webhook_dispatcher.dispatch.ladder import QUICK, Ladder
 from webhook_dispatcher.dispatch.plan import Planner
 from webhook_dispatcher.dispatch.record import Recorder
@@ -202,6 +204,14 @@ def _start_dispatch(
         interval_s=settings.reconcile_interval_s,
         grace_s=settings.reconcile_grace_s,
     )
+    expunger = Expunger(pool, bodies)
+    redactions = RedactionReader(
+        chat,
+        read_handled=consumer.positions,
+        read_followed=expunger.followed,
+        follow=expunger.follow,
+        interval_s=settings.redactions_interval_s,
+    )
     # Undone in reverse: finish what is under way, end the loops, give back what is leased.
     stack.push_async_callback(sessions.close)
     stack.push_async_callback(parts.loops.stop)
@@ -213,6 +223,7 @@ def _start_dispatch(
         "claim": worker.run_claims,
         "plan": consumer.run,
         "reconcile": reconciler.run,
+        "redactions": redactions.run,
         "control": _control_listener(settings, chat).run,
         "housekeeping": partial(housekeeping.run, pool, deliverer, settings.retention_days),
     }

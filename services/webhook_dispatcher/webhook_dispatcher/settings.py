@@ -136,11 +136,19 @@ class Settings(DatabaseSettings):
         validation_alias="WEBHOOKS_MAX_IN_FLIGHT_PER_ENDPOINT",
         description="Requests under way at once to one webhook, from this process.",
     )
+    redactions_interval_s: float = Field(
+        5.0,
+        gt=0,
+        validation_alias="WEBHOOKS_REDACTIONS_INTERVAL_S",
+        description="How often chat is asked what it took out of its log, to take it out of the copies here.",
+    )
     retention_days: int = Field(
         30,
         ge=1,
+        le=30,
         validation_alias="WEBHOOKS_RETENTION_DAYS",
-        description="Days that bodies, deliveries and attempts are kept; longer while a delivery is unfinished.",
+        description="Days that bodies, deliveries and attempts are kept; longer while a delivery is unfinished. Not "
+        "longer than chat keeps its log, which says what is to be expunged.",
     )
     fault_points_text: str = Field(
         "",

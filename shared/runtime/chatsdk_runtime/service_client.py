@@ -62,6 +62,17 @@ class FeedPage:
     covers_to: int
 
 
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """An event that lost what somebody said: where the log has it, and its bytes now (None: not in the log any more)."""
+
+    pos: int
+    event_id: str
+    lane: int | None
+    lane_pos: int | None
+    body: bytes | None
+
+
 class ChatClient:
     """Calls to chat's private port with the service credential."""
 
@@ -132,6 +143,24 @@ class ChatClient:
         answer = await self._get("/internal/events", query)
         events = [LoggedEvent(event["pos"], event["body"].encode()) for event in answer["events"]]
         return FeedPage(events, answer["nextAfter"])
+
+    async def redactions(self, *, after: int, limit: int = 500) -> list[Redaction]:
+        """What was redacted in the log behind a position, in order.
+
+        Raises:
+            FeedUnavailable: chat cannot be asked.
+        """
+        answer = await self._get("/internal/redactions", {"after": str(after), "limit": str(limit)})
+        return [
+            Redaction(
+                one["pos"],
+                one["id"],
+                one["lane"],
+                one["lanePos"],
+                None if one["body"] is None else one["body"].encode(),
+            )
+            for one in answer["redactions"]
+        ]
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._call("POST", path, data=orjson.dumps(body))

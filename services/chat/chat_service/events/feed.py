@@ -16,13 +16,13 @@ from pydantic import AwareDatetime
 
 from chat_service.auth.introspection import introspect
 from chat_service.doors import resources_of
-from chat_service.events import store
+from chat_service.events import redaction_store, store
 from chat_service.events.store import FeedFilter
 from chatsdk_contracts.ids import new_id
 from chatsdk_contracts.topology import LANES
 from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.errors import Unauthorized, invalid_field
-from chatsdk_runtime.postgres import reading
+from chatsdk_runtime.postgres import reading, transaction
 from chatsdk_runtime.web import RawJson, json_response
 
 _LONGEST_PAGE = 1_000
@@ -87,6 +87,31 @@ async def events(
     covered = page[-1][0] if len(page) == limit else max(after, published)
     listed = [{"pos": pos, "body": body.decode()} for pos, body in page]
     return RawJson(orjson.dumps({"events": listed, "nextAfter": covered, "publishedPos": published}))
+
+
+@router.get("/redactions")
+async def redactions(
+    request: Request,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_LONGEST_PAGE)] = 500,
+) -> Response:
+    """Which events lost what somebody said, behind a position, with their bytes now; null is not in the log any more."""
+    pool = resources_of(request).pool
+    async with transaction(pool) as tx:
+        await redaction_store.number(tx, limit=limit)
+    async with reading(pool) as connection:
+        page = await redaction_store.read(connection, after=after, limit=limit)
+    listed = [
+        {
+            "pos": one.pos,
+            "id": one.event_id,
+            "lane": one.lane,
+            "lanePos": one.lane_pos,
+            "body": None if one.body is None else one.body.decode(),
+        }
+        for one in page
+    ]
+    return RawJson(orjson.dumps({"redactions": listed}))
 
 
 def _uuids(text: str) -> list[UUID]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -46,6 +46,12 @@ class BodyCache:
         while self._bytes > self._max_bytes:
             _, dropped = self._bodies.popitem(last=False)
             self._bytes -= len(dropped)
+
+    def forget(self, event_ids: Iterable[str]) -> None:
+        """Drop what is not what the events say any more."""
+        for event_id in event_ids:
+            dropped = self._bodies.pop(event_id, None)
+            self._bytes -= len(dropped or b"")
 
     def get(self, event_id: str) -> bytes | None:
         """The body, if it is still here."""
