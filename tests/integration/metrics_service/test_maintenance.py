@@ -104,3 +104,18 @@ async def _has_consumer(url: str) -> bool:
 async def _messages_are(service: Service, number: int) -> bool:
     value = await service.sample("chatsdk_messages_total", app_id=APP, channel_type="messaging")
     return value == number
+
+
+async def test_a_parked_event_says_what_is_left_of_it_in_the_log(new_database: Callable[[str], str]) -> None:
+    connection = await connect(new_database("metrics"), application_name="test")
+    event_id = new_id()
+    try:
+        async with transaction_on(connection) as tx:
+            for name, body in (("its own", f"said {event_id}"), ("another's", "said")):
+                await store.park(tx, message_id=name, event_type="", reason="", body=body.encode())
+            await store.redact_parked(tx, {event_id: b"left"}, 7)
+        rows = await connection.fetch("select message_id, body from parked_event order by 1")
+        assert [tuple(row) for row in rows] == [("another's", b"said"), ("its own", b"left")]
+        assert await store.redactions_followed(connection) == 7
+    finally:
+        await connection.close()

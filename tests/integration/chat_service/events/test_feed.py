@@ -154,3 +154,36 @@ async def test_a_question_that_makes_no_sense_is_refused(chat: Chat, query: str)
     answer = await chat.call("GET", f"/internal/events?{query}", headers=SERVICE)
 
     assert answer.status_code == 422
+
+
+async def test_what_loses_its_words_is_told_in_order_and_again_when_it_loses_more(
+    chat: Chat, tenant: Tenant
+) -> None:
+    ann = await tenant.user("ann")
+    made = await ann.channel(type="group")
+    path = f"/api/channels/{made['id']}/messages"
+    first, second = [(await ann.call("POST", path, {"text": "said"})).json() for _ in range(2)]
+    before = (await read_redactions(chat))[-1:]
+    after = before[0]["pos"] if before else 0
+    await ann.call("DELETE", f"{path}/{second['id']}")
+    await ann.call("DELETE", f"{path}/{first['id']}")
+    await number_and_publish(chat.resources)
+
+    told = await read_redactions(chat, after=after)
+
+    assert [one["pos"] for one in told] == [after + 1, after + 2]
+    assert all(one["lanePos"] is not None and '"text":""' in one["body"] for one in told)
+    assert await read_redactions(chat, after=after + 2) == []
+    await chat.sql("update redacted_event set pos = null where event_id = $1", UUID(told[0]["id"]))
+    [again] = await read_redactions(chat, after=after + 2)
+    assert (again["id"], again["pos"]) == (told[0]["id"], after + 3)
+    refused = await chat.call("GET", "/internal/redactions")
+    assert refused.status_code == 401
+
+
+async def read_redactions(chat: Chat, **query: int) -> list[dict[str, Any]]:
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    answer = await chat.call("GET", f"/internal/redactions?{asked}", headers=SERVICE)
+    assert answer.status_code == 200, answer.text
+    listed: list[dict[str, Any]] = answer.json()["redactions"]
+    return listed
