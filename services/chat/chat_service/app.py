@@ -23,6 +23,8 @@ from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.exports import writing as exports
+from chat_service.imports import work as imports
+from chat_service.imports.api import body_limit
 from chat_service.instruments import ChatInstruments
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.worker import JobWorker
@@ -124,7 +126,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
         version=VERSION,
         instruments=runtime_instruments,
         max_body_bytes=settings.max_body_bytes,
-        larger_bodies=body_limits(limits_of(settings)),
+        larger_bodies=[*body_limits(limits_of(settings)), body_limit(settings.import_bytes)],
         lifespan=service.running,
     )
     for router in ROUTERS:
@@ -306,6 +308,7 @@ class _Service:
             {
                 "erase": partial(erasure.advance, bench),
                 "export": partial(exports.advance, bench, timedelta(hours=self._settings.export_kept_hours)),
+                "import": partial(imports.advance, bench),
             },
             poll_s=self._settings.job_poll_interval_s,
             wake_relay=relay.wake,

@@ -12,6 +12,7 @@ from chat_service.discovery import router as discovery_router
 from chat_service.erasure.api import router as erasure_router
 from chat_service.exports.api import router as exports_router
 from chat_service.holds.api import router as holds_router
+from chat_service.imports.api import router as imports_router
 from chat_service.memberstate.api import router as memberstate_router
 from chat_service.mentions.api import router as mentions_router
 from chat_service.messages.api import router as messages_router
@@ -72,6 +73,7 @@ ROUTERS = (
     own_app_router,
     apps_router,
     holds_router,
+    imports_router,
     sync_router,
     realtime_router,
     discovery_router,

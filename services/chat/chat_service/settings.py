@@ -216,6 +216,12 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_JOB_POLL_INTERVAL_S",
         description="How often a replica looks for such work.",
     )
+    import_bytes: int = Field(
+        1024 * 1024 * 1024,
+        ge=1,
+        validation_alias="CHAT_IMPORT_BYTES",
+        description="Largest file of lines that an import takes, in bytes.",
+    )
     export_kept_hours: float = Field(
         24.0,
         gt=0,

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
+from chat_service.imports.api import body_limit
 from chat_service.instruments import ChatInstruments
 from chat_service.presence.telling import PresenceTeller
 from chat_service.resources import Resources
@@ -158,7 +159,7 @@ async def running_doors(
             version="0",
             instruments=RuntimeInstruments(CollectorRegistry()),
             max_body_bytes=262_144,
-            larger_bodies=body_limits(resources.depot.limits),
+            larger_bodies=[*body_limits(resources.depot.limits), body_limit(settings.import_bytes)],
         )
         app.state.resources = resources
         for router in ROUTERS:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chat_service.erasure import work as erasure
 from chat_service.exports import writing as exports
+from chat_service.imports import work as imports
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.worker import JobWorker
 from tests.integration.chat_service.calling import Chat, Tenant
@@ -22,6 +23,7 @@ def worker_of(chat: Chat) -> JobWorker:
         {
             "erase": partial(erasure.advance, bench),
             "export": partial(exports.advance, bench, timedelta(hours=1)),
+            "import": partial(imports.advance, bench),
         },
         poll_s=0.01,
         wake_relay=lambda: None,

@@ -46,6 +46,13 @@ async def insert(tx: Transaction, job: Job, *, delay_s: float = 0.0) -> Job:
     return _job(row)
 
 
+async def start(tx: Transaction, job_id: str, file_size: int) -> Job:
+    """What a job waited for is there, so many bytes: it is due."""
+    row = await tx.fetchrow(_START, UUID(job_id), file_size)
+    assert row is not None, "who announces a job starts it"
+    return _job(row)
+
+
 async def fetch(connection: Connection, app_id: AppId, kind: JobKind, job_id: str) -> Job | None:
     """One job of the app."""
     row = await connection.fetchrow(_FETCH, UUID(app_id), kind, UUID(job_id))
@@ -162,6 +169,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => $
 on conflict do nothing
 returning *
 """
+
+_START = "update job set file_size = $2, run_after = now() where id = $1 returning *"
 
 _UNFINISHED = """
 select *

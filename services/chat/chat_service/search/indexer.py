@@ -76,6 +76,12 @@ async def index_step(tx: Transaction) -> int:
     return len(entries)
 
 
+async def index_messages(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Index messages of which no event tells, once whoever indexes just now is done with its step."""
+    await index_store.wait_to_lead(tx)
+    await _refresh(tx, ids)
+
+
 async def rebuild(connection: Connection) -> int:
     """Index every message anew, and drop what belongs to none; returns how many messages were read.
 

@@ -73,8 +73,17 @@ create table import_message (
   job_id uuid not null references job (id) on delete cascade,
   channel_id uuid not null,
   message_id uuid not null,
-  parent_id uuid,
   created_at timestamptz not null,
-  primary key (job_id, channel_id, created_at, message_id)
+  placed boolean not null default false,
+  primary key (job_id, message_id)
 );
-comment on table import_message is 'Imported messages that have no place in their channel yet: numbered in the order of time at the end.';
+comment on table import_message is
+  'Imported messages on their way: placed in their channels in the order of time when all are read, then indexed.';
+create index import_message_waiting on import_message (job_id, channel_id, created_at, message_id) where not placed;
+
+create table import_channel (
+  job_id uuid not null references job (id) on delete cascade,
+  channel_id uuid not null,
+  primary key (job_id, channel_id)
+);
+comment on table import_channel is 'What an import changed: its members load these channels anew when it is done.';

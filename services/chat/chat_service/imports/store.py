@@ -1,0 +1,464 @@
+"""SQL of imports: rows as they come, and their places at the end. What is there already stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from chat_service.imports.requests import ChannelLine, MemberLine, MessageLine, ReactionLine, UserLine
+from chat_service.imports.rules import Placed, Waiting
+from chatsdk_contracts.ids import AppId, ChannelId
+from chatsdk_runtime.postgres import Connection, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChannel:
+    """A channel of the app that lines name."""
+
+    id: UUID
+    is_direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message of the app that lines name."""
+
+    id: UUID
+    channel_id: UUID
+    is_reply: bool
+    is_deleted: bool
+
+
+async def insert_users(tx: Transaction, app_id: AppId, users: Sequence[UserLine], now: datetime) -> set[str]:
+    """Users whose ids are free; returns these."""
+    rows = await tx.fetch(
+        _INSERT_USERS,
+        UUID(app_id),
+        [user.id for user in users],
+        [user.name for user in users],
+        [user.image for user in users],
+        [user.email for user in users],
+        [_json(user.custom or {}) for user in users],
+        [user.created_at or now for user in users],
+        [user.deactivated_at for user in users],
+    )
+    return {row["id"] for row in rows}
+
+
+async def known_users(connection: Connection, app_id: AppId, ids: Collection[str]) -> set[str]:
+    """Which of these users the app has, deactivated or not; erased ones are nobody's names."""
+    rows = await connection.fetch(_KNOWN_USERS, UUID(app_id), list(ids))
+    return {row["id"] for row in rows}
+
+
+async def known_channels(
+    connection: Connection, app_id: AppId, ids: Collection[UUID]
+) -> dict[UUID, KnownChannel]:
+    """Which of these channels the app has, not deleted."""
+    rows = await connection.fetch(_KNOWN_CHANNELS, UUID(app_id), list(ids))
+    return {row["id"]: KnownChannel(row["id"], row["is_direct"]) for row in rows}
+
+
+async def lock_channels(tx: Transaction, app_id: AppId, ids: Collection[UUID]) -> None:
+    """Lock channels until the end of the transaction, in the order in which everybody does."""
+    await tx.execute(_LOCK_CHANNELS, UUID(app_id), list(ids))
+
+
+async def known_messages(
+    connection: Connection, app_id: AppId, ids: Collection[UUID]
+) -> dict[UUID, KnownMessage]:
+    """Which of these messages the app has."""
+    rows = await connection.fetch(_KNOWN_MESSAGES, UUID(app_id), list(ids))
+    return {
+        row["id"]: KnownMessage(row["id"], row["channel_id"], row["is_reply"], row["is_deleted"])
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class NewChannel:
+    """A channel line with its id here, its whole config, the key of two who are in a direct one, and its other name."""
+
+    id: UUID
+    line: ChannelLine
+    config: str
+    dm_key: str | None
+    external_id: str | None
+
+
+async def insert_channels(
+    tx: Transaction, app_id: AppId, channels: Sequence[NewChannel], now: datetime
+) -> set[UUID]:
+    """Channels whose ids and names are free; returns these."""
+    rows = await tx.fetch(
+        _INSERT_CHANNELS,
+        UUID(app_id),
+        [one.id for one in channels],
+        [one.line.type for one in channels],
+        [one.line.name for one in channels],
+        [one.line.description for one in channels],
+        [one.line.image for one in channels],
+        [_json(one.line.custom or {}) for one in channels],
+        [one.config for one in channels],
+        [one.line.created_by for one in channels],
+        [one.dm_key for one in channels],
+        [one.external_id for one in channels],
+        [one.line.frozen for one in channels],
+        [one.line.created_at or now for one in channels],
+    )
+    return {row["id"] for row in rows}
+
+
+async def insert_members(
+    tx: Transaction, app_id: AppId, members: Sequence[tuple[UUID, MemberLine]], now: datetime
+) -> int:
+    """Members of locked channels who are not in them yet, counted there; returns how many."""
+    added: int = await tx.fetchval(
+        _INSERT_MEMBERS,
+        UUID(app_id),
+        [channel_id for channel_id, _ in members],
+        [line.user_id for _, line in members],
+        [line.role for _, line in members],
+        [line.joined_at or now for _, line in members],
+    )
+    return added
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message line with its ids here."""
+
+    id: UUID
+    channel_id: UUID
+    parent_id: UUID | None
+    reply_to_id: UUID | None
+    line: MessageLine
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether nothing of it is left but its place."""
+        return self.line.type == "deleted" or self.line.deleted_at is not None
+
+
+async def insert_messages(
+    tx: Transaction, app_id: AppId, job_id: str, messages: Sequence[NewMessage]
+) -> set[UUID]:
+    """Messages whose ids are free, still without a place; returns these."""
+    rows = await tx.fetch(
+        _INSERT_MESSAGES,
+        UUID(app_id),
+        UUID(job_id),
+        [one.id for one in messages],
+        [one.channel_id for one in messages],
+        [one.line.user_id for one in messages],
+        ["deleted" if one.is_deleted else one.line.type for one in messages],
+        ["" if one.is_deleted else one.line.text for one in messages],
+        ["[]" if one.is_deleted else _attachments(one.line) for one in messages],
+        ["{}" if one.is_deleted else _json(one.line.custom) for one in messages],
+        [f"import-{one.id}" for one in messages],
+        [hashlib.sha256(one.line.id.encode()).digest() for one in messages],
+        [one.parent_id for one in messages],
+        [one.reply_to_id for one in messages],
+        [one.line.silent for one in messages],
+        [one.line.created_at for one in messages],
+        [one.line.edited_at for one in messages],
+        [(one.line.deleted_at or one.line.created_at) if one.is_deleted else None for one in messages],
+    )
+    return {row["id"] for row in rows}
+
+
+async def insert_reactions(
+    tx: Transaction,
+    app_id: AppId,
+    reactions: Sequence[tuple[KnownMessage, str, ReactionLine]],
+    now: datetime,
+) -> int:
+    """Reactions that are not there yet, counted at their messages, whose channels are locked; returns how many."""
+    rows = await tx.fetch(
+        _INSERT_REACTIONS,
+        UUID(app_id),
+        [message.id for message, _, _ in reactions],
+        [message.channel_id for message, _, _ in reactions],
+        [line.user_id for _, _, line in reactions],
+        [kind for _, kind, _ in reactions],
+        [line.created_at or now for _, _, line in reactions],
+    )
+    touched = {row["message_id"] for row in rows}
+    if touched:
+        await tx.execute(_COUNT_REACTIONS, list(touched))
+    return len(rows)
+
+
+async def note_channels(tx: Transaction, job_id: str, ids: Collection[UUID]) -> None:
+    """Remember that the members of these channels have something to load anew."""
+    await tx.execute(_NOTE_CHANNELS, UUID(job_id), list(ids))
+
+
+async def next_waiting_channel(connection: Connection, job_id: str) -> ChannelId | None:
+    """A channel with messages that have no place yet."""
+    found = await connection.fetchval(_NEXT_WAITING, UUID(job_id))
+    return None if found is None else ChannelId(str(found))
+
+
+async def waiting_messages(
+    tx: Transaction, job_id: str, channel_id: ChannelId, *, limit: int
+) -> list[Waiting]:
+    """The oldest messages of a locked channel that have no place yet."""
+    rows = await tx.fetch(_WAITING, UUID(job_id), UUID(channel_id), limit)
+    return [
+        Waiting(row["message_id"], row["parent_id"], row["created_at"], row["last_thread_seq"] or 0)
+        for row in rows
+    ]
+
+
+async def write_places(
+    tx: Transaction, job_id: str, channel_id: ChannelId, placed: Placed, *, before: int
+) -> None:
+    """Write numbers of messages, threads and their locked channel; who had read everything has read these too."""
+    await tx.execute(_WRITE_SEQS, *_columns(placed.seqs))
+    await tx.execute(_WRITE_THREAD_SEQS, *_columns(placed.thread_seqs))
+    threads = placed.threads.values()
+    await tx.execute(
+        _WRITE_THREADS,
+        list(placed.threads),
+        [last for last, _, _ in threads],
+        [more for _, more, _ in threads],
+        [at for _, _, at in threads],
+    )
+    await tx.execute(_WRITE_CHANNEL, UUID(channel_id), placed.last_seq, len(placed.seqs), list(placed.seqs))
+    await tx.execute(_WRITE_MARKERS, UUID(channel_id), before, placed.last_seq)
+    await tx.execute(_MARK_PLACED, UUID(job_id), [*placed.seqs, *placed.thread_seqs])
+
+
+async def take_placed(tx: Transaction, job_id: str, *, limit: int) -> list[UUID]:
+    """Messages that have their places and are to be indexed; they are on their way no longer."""
+    return [row["message_id"] for row in await tx.fetch(_TAKE_PLACED, UUID(job_id), limit)]
+
+
+async def next_changed_channel(connection: Connection, job_id: str) -> ChannelId | None:
+    """A channel that the import changed and whose members do not know it yet."""
+    found = await connection.fetchval(
+        "select channel_id from import_channel where job_id = $1 order by channel_id limit 1", UUID(job_id)
+    )
+    return None if found is None else ChannelId(str(found))
+
+
+async def reset_members(tx: Transaction, channel_id: ChannelId, cv: int) -> None:
+    """Everybody in a locked channel is to load it anew: as if they had come in at this version."""
+    await tx.execute(_RESET_MEMBERS, UUID(channel_id), cv)
+
+
+async def forget_channel(tx: Transaction, job_id: str, channel_id: ChannelId) -> None:
+    """The channel's members know."""
+    await tx.execute(
+        "delete from import_channel where job_id = $1 and channel_id = $2", UUID(job_id), UUID(channel_id)
+    )
+
+
+def _columns(numbers: Mapping[UUID, int]) -> tuple[list[UUID], list[int]]:
+    return list(numbers), list(numbers.values())
+
+
+def _attachments(line: MessageLine) -> str:
+    # What a file is called elsewhere is no upload of ours.
+    shown = [one.model_dump(mode="json", by_alias=True) | {"uploadId": None} for one in line.attachments]
+    return orjson.dumps(shown).decode()
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return orjson.dumps(value).decode()
+
+
+_INSERT_USERS = """
+insert into app_user (app_id, id, name, image, email, custom, created_at, updated_at, deactivated_at)
+select $1, id, name, image, email, custom::jsonb, created_at, created_at, deactivated_at
+from unnest(
+  $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[]
+) as given (id, name, image, email, custom, created_at, deactivated_at)
+order by id
+on conflict (app_id, id) do nothing
+returning id
+"""
+
+_KNOWN_USERS = "select id from app_user where app_id = $1 and id = any($2::text[]) and erased_at is null"
+
+_KNOWN_CHANNELS = """
+select id, dm_key is not null as is_direct
+from channel
+where app_id = $1 and id = any($2::uuid[]) and deleted_at is null
+"""
+
+_LOCK_CHANNELS = """
+select id
+from channel
+where app_id = $1 and id = any($2::uuid[])
+order by id
+for no key update
+"""
+
+_KNOWN_MESSAGES = """
+select id, channel_id, parent_id is not null as is_reply, deleted_at is not null as is_deleted
+from message
+where app_id = $1 and id = any($2::uuid[])
+"""
+
+_INSERT_CHANNELS = """
+insert into channel (
+  id, app_id, type, name, description, image, custom, config, created_by, dm_key, external_id, frozen,
+  created_at, updated_at
+)
+select id, $1, type, name, description, image, custom::jsonb, config::jsonb, created_by, dm_key, external_id, frozen,
+  created_at, created_at
+from unnest(
+  $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+  $11::text[], $12::boolean[], $13::timestamptz[]
+) as given (
+  id, type, name, description, image, custom, config, created_by, dm_key, external_id, frozen, created_at
+)
+order by id
+on conflict do nothing
+returning id
+"""
+
+_INSERT_MEMBERS = """
+with added as (
+  insert into channel_member (channel_id, user_id, app_id, role, joined_at, joined_cv, last_read_seq)
+  select channel.id, given.user_id, $1, given.role, given.joined_at, channel.cv + 1, channel.last_seq
+  from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) as given (channel_id, user_id, role, joined_at)
+  join channel on channel.id = given.channel_id
+  order by channel.id, given.user_id
+  on conflict (channel_id, user_id) do nothing
+  returning channel_id
+), counted as (
+  update channel
+  set member_count = member_count + number
+  from (select channel_id, count(*) as number from added group by channel_id) as more
+  where channel.id = more.channel_id
+)
+select count(*)::int from added
+"""
+
+_INSERT_MESSAGES = """
+with added as (
+  insert into message (
+    id, channel_id, app_id, user_id, type, text, attachments, custom, client_msg_id, request_hash, parent_id,
+    reply_to_id, silent, created_at, updated_at, edited_at, deleted_at, cv
+  )
+  select id, channel_id, $1, user_id, type, text, attachments::jsonb, custom::jsonb, client_msg_id, request_hash,
+    parent_id, reply_to_id, silent, created_at, coalesce(deleted_at, edited_at, created_at), edited_at, deleted_at, 0
+  from unnest(
+    $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[],
+    $12::uuid[], $13::uuid[], $14::boolean[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[]
+  ) as given (
+    id, channel_id, user_id, type, text, attachments, custom, client_msg_id, request_hash, parent_id, reply_to_id,
+    silent, created_at, edited_at, deleted_at
+  )
+  order by id
+  on conflict do nothing
+  returning id, channel_id, created_at
+), staged as (
+  insert into import_message (job_id, channel_id, message_id, created_at)
+  select $2, channel_id, id, created_at from added
+)
+select id from added
+"""
+
+_INSERT_REACTIONS = """
+insert into reaction (app_id, message_id, channel_id, user_id, type, created_at)
+select $1, message_id, channel_id, user_id, type, created_at
+from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
+  as given (message_id, channel_id, user_id, type, created_at)
+order by message_id, user_id, type
+on conflict (message_id, user_id, type) do nothing
+returning message_id
+"""
+
+_COUNT_REACTIONS = """
+update message
+set reaction_counts = counted.counts
+from (
+  select message_id, jsonb_object_agg(type, number) as counts
+  from (
+    select message_id, type, count(*) as number
+    from reaction
+    where message_id = any($1::uuid[])
+    group by message_id, type
+  ) as of_type
+  group by message_id
+) as counted
+where message.id = counted.message_id
+"""
+
+_NOTE_CHANNELS = """
+insert into import_channel (job_id, channel_id)
+select $1, id from unnest($2::uuid[]) as id
+on conflict do nothing
+"""
+
+_NEXT_WAITING = """
+select channel_id
+from import_message
+where job_id = $1 and not placed
+order by channel_id
+limit 1
+"""
+
+_WAITING = """
+select waiting.message_id, waiting.created_at, message.parent_id, parent.last_thread_seq
+from import_message waiting
+join message on message.id = waiting.message_id
+left join message parent on parent.id = message.parent_id
+where waiting.job_id = $1 and waiting.channel_id = $2 and not waiting.placed
+order by waiting.created_at, waiting.message_id
+limit $3
+"""
+
+_WRITE_SEQS = """
+update message
+set seq = placed.seq, cv = (select cv + 1 from channel where channel.id = message.channel_id)
+from unnest($1::uuid[], $2::bigint[]) as placed (id, seq)
+where message.id = placed.id
+"""
+
+_WRITE_THREAD_SEQS = """
+update message
+set thread_seq = placed.seq, cv = (select cv + 1 from channel where channel.id = message.channel_id)
+from unnest($1::uuid[], $2::bigint[]) as placed (id, seq)
+where message.id = placed.id
+"""
+
+_WRITE_THREADS = """
+update message
+set last_thread_seq = thread.last, reply_count = reply_count + thread.more,
+  last_reply_at = greatest(last_reply_at, thread.at)
+from unnest($1::uuid[], $2::bigint[], $3::int[], $4::timestamptz[]) as thread (id, last, more, at)
+where message.id = thread.id
+"""
+
+_WRITE_CHANNEL = """
+update channel
+set last_seq = $2, message_count = message_count + $3,
+  last_message_at = greatest(last_message_at, (select max(created_at) from message where id = any($4::uuid[])))
+where id = $1
+"""
+
+_WRITE_MARKERS = """
+update channel_member
+set last_read_seq = $3
+where channel_id = $1 and last_read_seq = $2
+"""
+
+_MARK_PLACED = "update import_message set placed = true where job_id = $1 and message_id = any($2::uuid[])"
+
+_TAKE_PLACED = """
+delete from import_message
+where job_id = $1 and message_id in (select message_id from import_message where job_id = $1 and placed limit $2)
+returning message_id
+"""
+
+_RESET_MEMBERS = "update channel_member set joined_cv = $2 where channel_id = $1"
