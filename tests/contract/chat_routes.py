@@ -59,7 +59,26 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("POST", "/api/users/{user_id:path}/reactivate"): Door(
         "server", "users:manage", "brings users back", foreign=404
     ),
+    ("POST", "/api/users/{user_id:path}/erase"): Door(
+        "server", "users:manage", "ends users for good", {}, 404
+    ),
+    ("GET", "/api/erasures/{erasure_id}"): Door(
+        "server", "users:manage", "what is left of whom", foreign=404
+    ),
+    ("POST", "/api/users/{user_id:path}/export"): Door(
+        "server", "export:create", "all of a user", foreign=404
+    ),
+    ("POST", "/api/legal-holds"): Door(
+        "server", "moderation:manage", "forbids deleting", {"userId": "{user}"}, 404
+    ),
+    ("GET", "/api/legal-holds"): Door("server", "moderation:manage", "what may not be deleted"),
+    ("DELETE", "/api/legal-holds/{hold_id}"): Door(
+        "server", "moderation:manage", "allows deleting", foreign=404
+    ),
+    ("POST", "/api/import"): Door("server", "import:create", "writes in everybody's name", {}),
+    ("GET", "/api/imports/{import_id}"): Door("server", "import:create", "what was written", foreign=404),
     # Users alone.
+    ("POST", "/api/users/me/export"): Door("user", "chat:read", MINE),
     ("GET", "/api/users/me"): Door("user", "chat:read", MINE),
     ("PATCH", "/api/users/me"): Door("user", "chat:write", MINE, {}),
     ("GET", "/api/users/me/blocked"): Door("user", "chat:read", MINE),
@@ -78,6 +97,11 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("PATCH", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", {"name": "x"}, 404),
     ("DELETE", "/api/channels/{channel_id}"): Door("either", "chat:write", "by role", foreign=404),
     ("GET", "/api/channels/{channel_id}/members"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", "/api/channels/{channel_id}/export"): Door(
+        "either", "export:create", "its owners'", foreign=404
+    ),
+    ("GET", "/api/exports/{export_id}"): Door("either", "chat:read", "who asked for it", foreign=404),
+    ("GET", "/api/exports/{export_id}/content"): Door("either", "chat:read", "who asked for it", foreign=404),
     ("POST", "/api/channels/{channel_id}/members"): Door(
         "either", "chat:write", "by role", {"userId": "{user}"}, 404
     ),

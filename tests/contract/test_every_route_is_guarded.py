@@ -111,8 +111,21 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
         ids["upload"] = announced.json()["id"]
         poll = await far.call("POST", f"/api/channels/{ids['channel']}/polls", chat_routes.POLL)
         ids["poll"] = poll.json()["id"]
+        ids |= await lifecycle_of(other)
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
         yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
+
+
+async def lifecycle_of(tenant: Tenant) -> dict[str, str]:
+    """A hold, and jobs of each kind that nobody does."""
+    await tenant.user("lost")
+    asked = {
+        "hold": await tenant.server("POST", "/api/legal-holds", {"userId": "far"}),
+        "erasure": await tenant.server("POST", "/api/users/lost/erase", {}),
+        "export": await tenant.server("POST", "/api/users/far/export"),
+        "import": await tenant.server("POST", "/api/import", b"{}"),
+    }
+    return {name: answer.json()["id"] for name, answer in asked.items()}
 
 
 async def expired_token(chat: Chat, tenant: Tenant, user: Caller) -> str:

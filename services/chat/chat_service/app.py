@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,7 @@ from chat_service.imports import work as imports
 from chat_service.imports.api import body_limit
 from chat_service.instruments import ChatInstruments
 from chat_service.jobs.bench import Bench
+from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
@@ -234,7 +235,7 @@ class _Service:
             self._pool, epoch=epoch, interval_s=self._settings.retention_interval_s, wake_relay=relay.wake
         )
         loops.start("retention", expiry.run)
-        loops.start("jobs", self._job_worker(relay, depot, epoch).run, stale_after_s=120.0)
+        self._start_jobs(relay, depot, epoch)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 
     def _start_ephemeral(self, epoch: int) -> tuple[Typists, PresenceTeller]:
@@ -300,19 +301,25 @@ class _Service:
         loops.start("control-listen", control.listener(hear, doubt).run)
         loops.start("key-uses", partial(maintenance.write_key_uses, self._pool, tokens))
 
-    def _job_worker(self, relay: Relay, depot: Depot, epoch: int) -> JobWorker:
-        """What erases, exports and imports."""
-        bench = Bench(self._pool, depot.objects, epoch, self._settings.job_lease_s)
-        return JobWorker(
-            bench,
-            {
-                "erase": partial(erasure.advance, bench),
-                "export": partial(exports.advance, bench, timedelta(hours=self._settings.export_kept_hours)),
-                "import": partial(imports.advance, bench),
-            },
-            poll_s=self._settings.job_poll_interval_s,
-            wake_relay=relay.wake,
-        )
+    def _start_jobs(self, relay: Relay, depot: Depot, epoch: int) -> None:
+        """What erases, exports and imports: a loop for each, so that none waits for a long one of another kind."""
+        settings = self._settings
+        kept_for = timedelta(hours=settings.export_kept_hours)
+        advance: dict[JobKind, Callable[[Bench, Job], Awaitable[Job]]] = {
+            "erase": erasure.advance,
+            "export": partial(exports.advance, kept_for),
+            "import": imports.advance,
+        }
+        for kind, do in advance.items():
+            bench = Bench(self._pool, depot.objects, epoch, settings.job_lease_s)
+            worker = JobWorker(
+                bench,
+                {kind: partial(do, bench)},
+                poll_s=settings.job_poll_interval_s,
+                wake_relay=relay.wake,
+                instruments=self._instruments.jobs,
+            )
+            self._health.loops.start(f"jobs-{kind}", worker.run, stale_after_s=120.0)
 
     def _cleaner(self, depot: Depot) -> Cleaner:
         lifetimes = Lifetimes(

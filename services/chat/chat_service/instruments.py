@@ -15,6 +15,7 @@ class ChatInstruments:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.search = SearchInstruments(registry)
+        self.jobs = JobInstruments(registry)
         self.write_batch = Histogram(
             "chatsdk_write_batch_size",
             "Sends and reactions written in one transaction.",
@@ -177,5 +178,17 @@ class PresenceInstruments:
         self.watched = Gauge(
             "chatsdk_presence_watched_users",
             "Users whose presence sockets of this replica asked for.",
+            registry=registry,
+        )
+
+
+class JobInstruments:
+    """The series of erasures, exports and imports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "chatsdk_jobs_total",
+            "Times that an erasure, export or import was done, or put back: it failed, had to wait, or was given up.",
+            ["kind", "result"],
             registry=registry,
         )

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     # What one input provokes must not end the loop that serves all others; the failure is logged and counted.
+    ("errors_are_caught_by_name", "services/chat/chat_service/jobs/worker.py"): (
+        1,
+        "a job that fails is put back with a pause, and given up at last; the others go on",
+    ),
     ("errors_are_caught_by_name", "services/chat/chat_service/messages/writer.py"): (
         2,
         "a batch that fails is written one by one, and each sender gets its own error",

@@ -4,9 +4,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from chat_service.erasure import work as erasure
 from chat_service.exports import writing as exports
 from chat_service.imports import work as imports
+from chat_service.instruments import JobInstruments
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.worker import JobWorker
 from tests.integration.chat_service.calling import Chat, Tenant
@@ -22,11 +25,12 @@ def worker_of(chat: Chat) -> JobWorker:
         bench,
         {
             "erase": partial(erasure.advance, bench),
-            "export": partial(exports.advance, bench, timedelta(hours=1)),
+            "export": partial(exports.advance, timedelta(hours=1), bench),
             "import": partial(imports.advance, bench),
         },
         poll_s=0.01,
         wake_relay=lambda: None,
+        instruments=JobInstruments(CollectorRegistry()),
     )
 
 

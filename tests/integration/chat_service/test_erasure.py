@@ -226,6 +226,68 @@ async def test_messages_may_stay_under_a_name_that_says_nothing(tenant: Tenant) 
     assert (bobs["userId"], bobs["role"]) == ("bob", "owner")
 
 
+async def test_an_erasure_that_was_given_up_is_begun_anew(tenant: Tenant) -> None:
+    await tenant.user("ann")
+    first = (await tenant.server("POST", "/api/users/ann/erase", {})).json()
+    await tenant.chat.sql("update job set state = 'failed' where id = $1::uuid", first["id"])
+    assert (await tenant.server("GET", f"/api/erasures/{first['id']}")).json()["status"] == "failed"
+    second = await erased(tenant, "ann")
+    assert second["id"] != first["id"]
+    types = [event["type"] for event in await tenant.events("users/ann") if event["appid"] == tenant.id]
+    assert types == ["user.created", "user.deleted", "user.erased"]
+
+
+async def test_every_table_has_an_answer_to_what_becomes_of_a_user_in_it(tenant: Tenant) -> None:
+    rows = await tenant.chat.sql(
+        "select relname from pg_class join pg_namespace space on space.oid = relnamespace"
+        " where nspname = 'public' and relkind in ('r', 'p') and not relispartition"
+    )
+    tables = {row["relname"] for row in rows} - {"alembic_version"}
+    assert tables == WHAT_BECOMES_OF.keys(), "a new table: erase what it holds of a user, then name it here"
+
+
+NOTHING_OF_A_USER = "holds nothing that a user wrote"
+WHAT_BECOMES_OF = {
+    "app": NOTHING_OF_A_USER,
+    "api_key": NOTHING_OF_A_USER,
+    "app_user": "emptied, and never used again",
+    "channel": "emptied and deleted where it was the user's alone; else it is its members'",
+    "channel_member": "deleted, with user.left",
+    "deleted_content": "deleted",
+    "departure": "deleted",
+    "event": "redacted",
+    "idempotency_key": "the user's own deleted; those of servers are sealed, and gone within seven days",
+    "import_channel": NOTHING_OF_A_USER,
+    "import_message": NOTHING_OF_A_USER,
+    "job": "exports deleted with their files; an erasure keeps the id and counts",
+    "legal_hold": "a held user is not erased",
+    "message": "emptied but for its place, its author and its time",
+    "message_history": "deleted",
+    "message_search": "deleted",
+    "op_lane": "deleted",
+    "op_result": "deleted",
+    "platform": NOTHING_OF_A_USER,
+    "poll": "deleted with its message",
+    "poll_option": "deleted with its poll",
+    "poll_vote": "deleted, and no longer counted in open polls",
+    "pre_tombstone": "deleted",
+    "reaction": "deleted, with reaction.removed",
+    "redacted_event": NOTHING_OF_A_USER,
+    "relay_lane": NOTHING_OF_A_USER,
+    "relay_session": NOTHING_OF_A_USER,
+    "revoked_token": NOTHING_OF_A_USER,
+    "saved_message": "deleted",
+    "search_position": NOTHING_OF_A_USER,
+    "upload": "deleted with its objects",
+    "upload_link": "deleted",
+    "user_block": "deleted in both directions",
+    "workspace": "emptied and deleted where it was the user's alone; else it is its members'",
+    "workspace_invite": "deleted: to the user, and by the user",
+    "workspace_leaver": "deleted",
+    "workspace_member": "deleted, with workspace.member_left",
+}
+
+
 async def objects_of(tenant: Tenant) -> list[str]:
     rows = await tenant.chat.sql("select id from upload where app_id = $1::uuid", tenant.id)
     return [str(row["id"]) for row in rows]

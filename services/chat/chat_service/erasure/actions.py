@@ -24,7 +24,7 @@ async def erase_user(
     """Empty the profile and revoke the tokens now; the rest is done behind this, and not before `delay_s` is over.
 
     Until then a replica that has not heard of the revocation may still take a call. Asked again, it is the same
-    erasure.
+    erasure; one that was given up begins anew.
 
     Raises:
         UserNotFound: the app has no such user.
@@ -36,20 +36,20 @@ async def erase_user(
     user = found[0]
     if user.erased_at is not None:
         known = await jobs.fetch_newest(tx, cause.app_id, "erase", user.id)
-        if known is None:
-            raise ErasureNotFound
-        return as_shown(known)
+        if known is not None and known.state != "failed":
+            return as_shown(known)
     await refuse_held_user(tx, cause.app_id, user.id)
     invites = await trace_store.erase_invites(tx, cause.app_id, user.id, user.email)
-    gone = users.erased(user, cause.now)
-    await trace_store.write_erased_user(tx, cause.app_id, gone)
-    await append(tx, [user_event(UserDeleted, cause, gone.id, gone.version, users.as_others_see(gone))])
+    if user.erased_at is None:
+        gone = users.erased(user, cause.now)
+        await trace_store.write_erased_user(tx, cause.app_id, gone)
+        await append(tx, [user_event(UserDeleted, cause, gone.id, gone.version, users.as_others_see(gone))])
     job = Job(
         id=new_id(),
         app_id=cause.app_id,
         kind="erase",
         created_at=cause.now,
-        user_id=gone.id,
+        user_id=user.id,
         options={"messages": words, "invites": invites},
     )
     return as_shown(await jobs.insert(tx, job, delay_s=delay_s))

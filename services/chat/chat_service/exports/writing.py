@@ -27,7 +27,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 _RENEWED_EVERY_S: Final = 5.0
 
 
-async def advance(bench: Bench, kept_for: timedelta, job: Job) -> Job:
+async def advance(kept_for: timedelta, bench: Bench, job: Job) -> Job:
     """Say where the file will be; then write the whole export, and say that it can be fetched."""
     if job.file_path is None or job.holder not in job.file_path:
         return await _begin(bench, job)
@@ -37,7 +37,7 @@ async def advance(bench: Bench, kept_for: timedelta, job: Job) -> Job:
             await store.take_time(connection)
             lines = _held(bench, job, _chunks(_lines(connection, job, counts)))
             await bench.objects.put(job.file_path, lines)
-        return await _finish(bench, kept_for, job, counts)
+        return await _finish(kept_for, bench, job, counts)
     except LeaseLost:
         # Whoever has the job now writes a file of its own, or the job is gone with what it is about.
         await bench.objects.remove(job.file_path)
@@ -52,7 +52,7 @@ async def _begin(bench: Bench, job: Job) -> Job:
     return await bench.save_alone(replace(job.at("writing"), file_path=path))
 
 
-async def _finish(bench: Bench, kept_for: timedelta, job: Job, counts: Counter[str]) -> Job:
+async def _finish(kept_for: timedelta, bench: Bench, job: Job, counts: Counter[str]) -> Job:
     size, cause = await bench.objects.size(job.file_path or ""), bench.cause(job)
     written = replace(
         job.done(cause.now), counts=dict(counts), file_size=size, expires_at=cause.now + kept_for

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from chat_service.channels.requests import ConfigFields
-from chat_service.messages.requests import AttachmentInput
+from chat_service.messages.attachment_input import MOST_ATTACHMENTS, AttachmentInput
 from chat_service.wire_input import (
     LONGEST_TEXT,
     CustomObject,
@@ -122,7 +122,9 @@ class MessageLine(_ImportLine):
     user_id: InputUserId
     type: Literal["regular", "system", "deleted"] = "regular"
     text: Annotated[SafeText, Field(max_length=LONGEST_TEXT)] = ""
-    attachments: Annotated[list[AttachmentInput], Field(max_length=30)] = Field(default_factory=list)
+    attachments: Annotated[list[AttachmentInput], Field(max_length=MOST_ATTACHMENTS)] = Field(
+        default_factory=list
+    )
     parent_id: ForeignId | None = None
     reply_to_id: ForeignId | None = None
     silent: bool = False

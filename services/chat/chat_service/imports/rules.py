@@ -128,9 +128,10 @@ def _parse(number: int, text: bytes) -> Numbered | Problem | None:
     except orjson.JSONDecodeError:
         return Problem(number, "", "invalid_json", "is not JSON", "Write one JSON object on each line.")
     kind = given.get("kind") if isinstance(given, dict) else None
-    if kind in _PASSED_OVER:
+    name = kind if isinstance(kind, str) else ""
+    if name in _PASSED_OVER:
         return None
-    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    model = _MODELS.get(name)
     if model is None:
         return Problem(
             number, "kind", "unknown_kind", "names no kind of line", f"Known are {', '.join(_MODELS)}."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from chat_service.events.log import Cause
@@ -13,6 +14,13 @@ from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.postgres import Pool, Transaction, reading, transaction
 
 
+@dataclass(slots=True)
+class Progress:
+    """Who is told that a job goes on: the heartbeat of the loop that does it."""
+
+    beat: Callable[[], None] = lambda: None
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """Made once by `app`: database, object store, and for how long a job is held between two saves."""
@@ -21,6 +29,7 @@ class Bench:
     objects: Objects
     epoch: int
     lease_s: float
+    progress: Progress = field(default_factory=Progress)
 
     async def save(self, tx: Transaction, job: Job) -> Job:
         """Write how far the job is, in the transaction that did it.
@@ -29,6 +38,7 @@ class Bench:
             LeaseLost: somebody else does it now; nothing of this transaction must stay.
         """
         await store.save(tx, job, lease_s=self.lease_s)
+        self.progress.beat()
         return job
 
     async def save_alone(self, job: Job) -> Job:
@@ -44,6 +54,7 @@ class Bench:
         """
         async with reading(self.pool) as connection:
             await store.renew(connection, job, lease_s=self.lease_s)
+        self.progress.beat()
 
     def cause(self, job: Job) -> Cause:
         """Why its events exist: the app's servers asked for it."""

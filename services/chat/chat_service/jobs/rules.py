@@ -13,7 +13,7 @@ JobKind = Literal["erase", "export", "import"]
 JobState = Literal["waiting", "running", "done", "failed"]
 
 # A job that fails so often, with growing pauses in between, will not succeed by itself: about two hours.
-MOST_FAILURES: Final = 10
+MOST_FAILURES: Final = 12
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 1_800.0
 

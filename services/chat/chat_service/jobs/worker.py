@@ -13,6 +13,7 @@ from uuid import uuid4
 import structlog
 
 from chat_service.errors import StorageAway
+from chat_service.instruments import JobInstruments
 from chat_service.jobs import store
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import MOST_FAILURES, Job, JobKind, NotNow, pause_s
@@ -35,36 +36,40 @@ class JobWorker:
         *,
         poll_s: float,
         wake_relay: Callable[[], None],
+        instruments: JobInstruments,
     ) -> None:
-        self._pool = bench.pool
+        self._bench = bench
         self._advance = advance
-        self._lease_s = bench.lease_s
         self._poll_s = poll_s
         self._wake_relay = wake_relay
+        self._instruments = instruments
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Do what is due, then look again."""
+        self._bench.progress.beat = heartbeat.beat
         while True:
             heartbeat.beat()
-            if not await self.work(heartbeat.beat):
+            if not await self.work():
                 await asyncio.sleep(self._poll_s)
 
-    async def work(self, beat: Callable[[], None] = lambda: None) -> bool:
+    async def work(self) -> bool:
         """Take one job and do it as far as it goes; False when none is due."""
-        async with reading(self._pool) as connection:
-            job = await store.claim(connection, uuid4(), kinds=list(self._advance), lease_s=self._lease_s)
+        async with reading(self._bench.pool) as connection:
+            job = await store.claim(
+                connection, uuid4(), kinds=list(self._advance), lease_s=self._bench.lease_s
+            )
         if job is None:
             return False
         with structlog.contextvars.bound_contextvars(job_id=job.id, job_kind=job.kind, app_id=job.app_id):
-            await self._finish(job, beat)
+            await self._finish(job)
         return True
 
-    async def _finish(self, job: Job, beat: Callable[[], None]) -> None:
+    async def _finish(self, job: Job) -> None:
         try:
             while not job.is_finished:
-                beat()
                 job = await self._advance[job.kind](job)
                 self._wake_relay()
+            self._instruments.ended.labels(job.kind, "done").inc()
             log.info("job_done", counts=dict(job.counts))
         except store.LeaseLost:
             log.info("job_lease_lost")
@@ -82,5 +87,7 @@ class JobWorker:
 
     async def _put_back(self, job: Job, rest_s: float, *, failed: bool) -> None:
         given_up = failed and job.failures + 1 >= MOST_FAILURES
-        async with reading(self._pool) as connection:
+        result = "given_up" if given_up else "failed" if failed else "waits"
+        self._instruments.ended.labels(job.kind, result).inc()
+        async with reading(self._bench.pool) as connection:
             await store.put_back(connection, job, pause_s=rest_s, failed=failed, given_up=given_up)

@@ -14,6 +14,7 @@ from chat_service.events.log import Cause
 from chat_service.mentions.rules import MOST_MENTIONS, asked_by
 from chat_service.messages import rules
 from chat_service.messages.actions import Change, Edit
+from chat_service.messages.attachment_input import MOST_ATTACHMENTS, AttachmentInput
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
     LONGEST_TEXT,
@@ -22,7 +23,6 @@ from chat_service.wire_input import (
     HybridTime,
     InputUserId,
     Line,
-    Reference,
     RequestModel,
     SafeText,
     uuid_in_path,
@@ -32,37 +32,16 @@ from chatsdk_contracts.messages import Attachment, MentionGroup
 from chatsdk_runtime.errors import invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
 
-_MOST_ATTACHMENTS = 30
-
 Text = Annotated[SafeText, Field(max_length=LONGEST_TEXT)]
 MentionedUsers = Annotated[tuple[InputUserId, ...], Field(max_length=MOST_MENTIONS)]
 MentionedGroups = Annotated[tuple[MentionGroup, ...], Field(max_length=len(get_args(MentionGroup)))]
-
-
-class AttachmentInput(RequestModel):
-    """Something sent with a message. Sizes in bytes, duration in milliseconds."""
-
-    type: Annotated[Line, Field(min_length=1, max_length=32)]
-    url: Annotated[Line, Field(min_length=1, max_length=2_048)]
-    name: Annotated[SafeText, Field(max_length=255)] | None = None
-    title: Annotated[SafeText, Field(max_length=255)] | None = None
-    mime_type: Annotated[Line, Field(max_length=255)] | None = None
-    size: Annotated[int, Field(ge=0)] | None = None
-    width: Annotated[int, Field(ge=0)] | None = None
-    height: Annotated[int, Field(ge=0)] | None = None
-    duration_ms: Annotated[int, Field(ge=0)] | None = None
-    waveform: Annotated[list[float], Field(max_length=512)] | None = None
-    thumbnail_url: Annotated[Line, Field(max_length=2_048)] | None = None
-    blurhash: Annotated[Line, Field(max_length=255)] | None = None
-    upload_id: Reference | None = None
-    custom: CustomObject = Field(default_factory=dict)
 
 
 class SendMessage(RequestModel):
     """A message to be sent: text, attachments, or both."""
 
     text: Text = ""
-    attachments: Annotated[list[AttachmentInput], Field(max_length=_MOST_ATTACHMENTS)] = Field(
+    attachments: Annotated[list[AttachmentInput], Field(max_length=MOST_ATTACHMENTS)] = Field(
         default_factory=list
     )
     id: ClientMadeId | None = None
