@@ -112,6 +112,7 @@ FURTHER_IDEAS = {
     "chat_service/holds/errors": "what a hold refuses",
     "chat_service/imports/applying": "a piece of an import in one transaction",
     "chat_service/imports/errors": "what is refused about imports",
+    "chat_service/imports/place_store": "the SQL of the end of an import",
     "chat_service/imports/requests": "the lines of an import",
     "chat_service/imports/views": "an import as it is shown",
     "chat_service/imports/work": "the import, step after step",

@@ -12,7 +12,7 @@ from typing import Final
 
 from chat_service.channels.store import lock_channel, update_members
 from chat_service.events.log import append, channel_event
-from chat_service.imports import rules, store
+from chat_service.imports import place_store, rules
 from chat_service.imports.applying import Piece
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job
@@ -61,22 +61,22 @@ def _with(job: Job, problems: list[rules.Problem]) -> Job:
 
 async def _place(bench: Bench, job: Job) -> Job:
     async with reading(bench.pool) as connection:
-        channel_id = await store.next_waiting_channel(connection, job.id)
+        channel_id = await place_store.next_waiting_channel(connection, job.id)
     if channel_id is None:
         return await bench.save_alone(job.at("index"))
     async with transaction(bench.pool) as tx:
         stored = await lock_channel(tx, job.app_id, channel_id)
         # A channel that was deleted meanwhile shows nothing to anybody; its messages get their places all the same.
         before = 0 if stored is None else stored.channel.last_seq
-        waiting = await store.waiting_messages(tx, job.id, channel_id, limit=_MESSAGES)
+        waiting = await place_store.waiting_messages(tx, job.id, channel_id, limit=_MESSAGES)
         placed = rules.place(waiting, before)
-        await store.write_places(tx, job.id, channel_id, placed, before=before)
+        await place_store.write_places(tx, job.id, channel_id, placed, before=before)
         return await bench.save(tx, job)
 
 
 async def _index(bench: Bench, job: Job) -> Job:
     async with transaction(bench.pool) as tx:
-        ids = await store.take_placed(tx, job.id, limit=_MESSAGES)
+        ids = await place_store.take_placed(tx, job.id, limit=_MESSAGES)
         if not ids:
             return await bench.save(tx, job.at("tell"))
         await index_messages(tx, ids)
@@ -85,7 +85,7 @@ async def _index(bench: Bench, job: Job) -> Job:
 
 async def _tell(bench: Bench, job: Job) -> Job:
     async with reading(bench.pool) as connection:
-        channel_id = await store.next_changed_channel(connection, job.id)
+        channel_id = await place_store.next_changed_channel(connection, job.id)
     if channel_id is None:
         return await _finish(bench, job)
     cause = bench.cause(job)
@@ -94,10 +94,10 @@ async def _tell(bench: Bench, job: Job) -> Job:
         if stored is not None:
             channel = stored.channel.model_copy(update={"cv": stored.channel.cv + 1})
             await update_members(tx, channel.id, cv=channel.cv, member_count=channel.member_count)
-            await store.reset_members(tx, channel.id, channel.cv)
+            await place_store.reset_members(tx, channel.id, channel.cv)
             changed = ChangedChannel(**dict(channel), changed=["lastSeq", "memberCount", "messageCount"])
             await append(tx, [channel_event(ChannelUpdated, cause, channel.id, channel.cv, changed)])
-        await store.forget_channel(tx, job.id, channel_id)
+        await place_store.forget_channel(tx, job.id, channel_id)
         return await bench.save(tx, job)
 
 
