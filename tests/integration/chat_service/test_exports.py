@@ -9,7 +9,7 @@ import orjson
 from chat_service.jobs.cleanup import clean
 from tests.integration.chat_service.calling import Caller, Tenant, error_code
 from tests.integration.chat_service.erasing import do_jobs, erased
-from tests.integration.chat_service.test_erasure import ok, write_everywhere
+from tests.integration.chat_service.writing_everywhere import ok, write_everywhere
 
 
 async def exported(who: Caller | Tenant, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
