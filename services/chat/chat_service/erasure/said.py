@@ -62,16 +62,16 @@ async def _erase_in(bench: Bench, job: Job, channel_id: ChannelId) -> Job:
             raise NotNow("legal_hold", pause_s=_HELD_PAUSE_S)
         found = await store.messages_of(tx, channel_id, user_id, limit=_CHUNK)
         if found:
-            await _redact_told(tx, job, found)
+            events = await _redact_told(tx, job, found)
             await unlink(tx, [one.message.id for one in found], cause.now)
             await _write_tombstones(tx, cause, head, channel_id, found)
-            job = job.counted(messages=len(found))
+            job = job.counted(messages=len(found), events=events)
         if len(found) < _CHUNK:
             return await bench.save(tx, job.at("messages", after=channel_id))
         return await bench.save(tx, job)
 
 
-async def _redact_told(tx: Transaction, job: Job, found: Sequence[Written]) -> None:
+async def _redact_told(tx: Transaction, job: Job, found: Sequence[Written]) -> int:
     event_ids = [event_id for one in found for event_id in one.event_ids]
     bodies = await store.fetch_bodies(tx, event_ids)
     person = person_of(job)
@@ -79,6 +79,7 @@ async def _redact_told(tx: Transaction, job: Job, found: Sequence[Written]) -> N
     changed = {event_id: body for event_id, body in redacted.items() if body is not None}
     if changed:
         await redact_told(tx, changed)
+    return len(changed)
 
 
 async def _write_tombstones(
