@@ -235,6 +235,25 @@ class Dying(Bench):
         raise RuntimeError
 
 
+async def test_what_a_given_up_import_left_without_a_place_gets_it_from_the_next(tenant: Tenant) -> None:
+    asked = (await tenant.server("POST", "/api/import", lines_of(a_world()))).json()
+    bench, chat = bench_of(tenant.chat), tenant.chat
+    job = await jobs.claim(chat.resources.pool, uuid4(), kinds=["import"], lease_s=30.0)  # type: ignore[arg-type]  # a pool does what a connection does
+    assert job is not None
+    while job.step != "place":
+        job = await work.advance(bench, job)
+    await chat.sql("update job set state = 'failed' where id = $1::uuid", asked["id"])
+
+    again = await imported(tenant, a_world())
+
+    assert again["counts"]["unchanged"] == 13
+    ann = await tenant.token("ann")
+    assert [one[0] for one in await timeline(ann, (await general_of(ann))["id"])] == [1, 2, 3, 4]
+    await chat.sql("update job set state = 'waiting', lease_until = null where id = $1::uuid", asked["id"])
+    await do_jobs(chat)
+    assert [one[0] for one in await timeline(ann, (await general_of(ann))["id"])] == [1, 2, 3, 4]
+
+
 async def test_an_export_can_be_imported_by_another_app(tenant: Tenant) -> None:
     ann, _ = await tenant.users("ann", "bob")
     made = await ann.channel(type="group", name="moving", memberIds=["bob"])

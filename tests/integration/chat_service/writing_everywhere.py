@@ -77,12 +77,16 @@ async def _write_messages(user: Caller, other: Caller, shared: str, file: dict[s
     sent: str = (await ok(user, "POST", messages, body))["id"]
     await ok(user, "PATCH", f"{messages}/{sent}", {"text": f"{WORD} two"})
     await ok(other, "POST", f"{messages}/{sent}/pin")
+    await ok(user, "POST", f"{messages}/{sent}/reactions", {"type": f":{WORD}-own:"})
     await ok(other, "POST", f"{messages}/{sent}/reactions", {"type": "👍"})
     await ok(other, "POST", f"{messages}/{sent}/save")
     deleted = await ok(user, "POST", messages, {"text": WORD, "clientMsgId": f"d-{WORD}"})
     await ok(user, "DELETE", f"{messages}/{deleted['id']}")
+    # Called as erased messages are.
+    made = new_id()
+    sly = {"id": made, "text": WORD, "clientMsgId": f"erased-{made}"}
     ops = [
-        {"kind": "message.send", "opId": new_id(), "laneSeq": 1, "message": {"id": new_id(), "text": WORD}},
+        {"kind": "message.send", "opId": new_id(), "laneSeq": 1, "message": sly},
         {"kind": "message.delete", "opId": new_id(), "laneSeq": 2, "messageId": new_id()},
     ]
     pushed = await ok(user, "POST", "/api/sync/ops", {"clientId": WORD, "channelId": shared, "ops": ops})

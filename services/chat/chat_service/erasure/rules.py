@@ -184,14 +184,14 @@ _OF_GROUP: Final[Mapping[str, _Redact]] = {
 }
 
 
-# In this order: nobody writes under the name any more when the first begins, and what the others write into the log
+# In this order: who is in no channel any more can be made to write by nobody, and what the others write into the log
 # is there when the log is gone through.
 STEPS: Final = (
+    "channels",
+    "workspaces",
     "messages",
     "reactions",
     "votes",
-    "channels",
-    "workspaces",
     "uploads",
     "traces",
     "log",

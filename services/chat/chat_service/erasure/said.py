@@ -45,30 +45,37 @@ async def _find_channel(bench: Bench, job: Job) -> Job:
         scanned = await store.scan_channels(connection, job.app_id, user_id, after=after, limit=_SCANNED)
     up_to = scanned.found or scanned.last
     if up_to is None:
-        return await bench.save_alone(job.at(rules.next_step("messages")))
+        types = job.cursor.get("types", ())
+        return await bench.save_alone(job.at(rules.next_step("messages"), types=types))
     async with transaction(bench.pool) as tx:
         emptied = await store.empty_deleted_channels(tx, job.app_id, user_id, after=after, up_to=up_to)
-        job = job.counted(channels=emptied)
-        if scanned.found is None:
-            return await bench.save(tx, job.at("messages", after=up_to))
-        return await bench.save(tx, job.at("messages", after=up_to, channel=scanned.found))
+        cursor = {**job.cursor, "after": up_to}
+        if scanned.found is not None:
+            cursor |= {"channel": scanned.found, "name": ""}
+        return await bench.save(tx, job.counted(channels=emptied).at("messages", **cursor))
 
 
 async def _erase_in(bench: Bench, job: Job, channel_id: ChannelId) -> Job:
-    cause, user_id = bench.cause(job), user_of(job)
+    cause, user_id, types = bench.cause(job), user_of(job), set(job.cursor.get("types", ()))
+    async with reading(bench.pool) as connection:
+        unerased = await store.find_messages(
+            connection, channel_id, user_id, after=job.cursor["name"], limit=_CHUNK
+        )
     async with transaction(bench.pool) as tx:
         head = await store.lock_head(tx, channel_id)
         if await is_held(tx, job.app_id, channel_id, user_id):
             raise NotNow("legal_hold", pause_s=_HELD_PAUSE_S)
-        found = await store.messages_of(tx, channel_id, user_id, limit=_CHUNK)
+        found = await store.fetch_messages(tx, unerased.ids)
         if found:
+            types |= await store.custom_types_of(tx, user_id, unerased.ids)
             events = await _redact_told(tx, job, found)
             await unlink(tx, [one.message.id for one in found], cause.now)
             await _write_tombstones(tx, cause, head, channel_id, found)
             job = job.counted(messages=len(found), events=events)
-        if len(found) < _CHUNK:
-            return await bench.save(tx, job.at("messages", after=channel_id))
-        return await bench.save(tx, job)
+        cursor: dict[str, object] = {"after": channel_id, "types": sorted(types)[:_MOST_TYPES]}
+        if unerased.last_name is not None:
+            cursor |= {"channel": channel_id, "name": unerased.last_name}
+        return await bench.save(tx, job.at("messages", **cursor))
 
 
 async def _redact_told(tx: Transaction, job: Job, found: Sequence[Written]) -> int:

@@ -79,12 +79,32 @@ async def write_cv(tx: Transaction, channel_id: ChannelId, cv: int) -> None:
     await tx.execute("update channel set cv = $2 where id = $1", UUID(channel_id), cv)
 
 
-async def messages_of(
-    tx: Transaction, channel_id: ChannelId, user_id: UserId, *, limit: int
-) -> list[Written]:
-    """Messages of the user in a locked channel that are not erased yet."""
-    rows = await tx.fetch(_MESSAGES_OF, UUID(channel_id), user_id, limit)
+@dataclass(frozen=True, slots=True)
+class Unerased:
+    """Messages of the user in one channel, and what the client called the last of them (None: these are all)."""
+
+    ids: Sequence[UUID]
+    last_name: str | None
+
+
+async def find_messages(
+    connection: Connection, channel_id: ChannelId, user_id: UserId, *, after: str, limit: int
+) -> Unerased:
+    """The user's messages behind a client id that are not erased yet; without the channel's lock, for it may take long."""
+    rows = await connection.fetch(_FIND_MESSAGES, UUID(channel_id), user_id, after, limit)
+    last = rows[-1]["client_msg_id"] if len(rows) == limit else None
+    return Unerased([row["id"] for row in rows], last)
+
+
+async def fetch_messages(tx: Transaction, ids: Sequence[UUID]) -> list[Written]:
+    """Those of these messages of a locked channel that are not erased yet."""
+    rows = await tx.fetch(_FETCH_MESSAGES, ids)
     return [Written(message_of(row), row["event_ids"], row["is_purged"]) for row in rows]
+
+
+async def custom_types_of(tx: Transaction, user_id: UserId, ids: Sequence[UUID]) -> set[str]:
+    """The reaction types of the app's own making with which the user reacted to these messages."""
+    return {row["type"] for row in await tx.fetch(_CUSTOM_TYPES, ids, user_id)}
 
 
 async def fetch_bodies(tx: Transaction, event_ids: Sequence[UUID]) -> Mapping[UUID, bytes]:
@@ -227,13 +247,26 @@ where id = $1
 for no key update
 """
 
-# What an erased message is called is made of its id: the mark that it is done.
-_MESSAGES_OF = f"""
+# No message has an empty hash of what was asked but an erased one: the mark that it is done.
+_FIND_MESSAGES = """
+select id, client_msg_id
+from message
+where channel_id = $1 and user_id = $2 and client_msg_id > $3 and request_hash <> ''
+order by client_msg_id
+limit $4
+"""
+
+_FETCH_MESSAGES = f"""
 select {COLUMNS}, m.event_ids, m.purged_at is not null as is_purged
 from message m
-where m.channel_id = $1 and m.user_id = $2 and m.client_msg_id <> 'erased-' || m.id
-order by m.client_msg_id
-limit $3
+where m.id = any($1::uuid[]) and m.request_hash <> ''
+order by m.id
+"""
+
+_CUSTOM_TYPES = """
+select distinct type
+from reaction
+where message_id = any($1::uuid[]) and user_id = $2 and type like ':%'
 """
 
 _FETCH_BODIES = "select id, body from event where id = any($1::uuid[]) and id between $2 and $3"

@@ -135,9 +135,12 @@ class Piece:
                 self._unknown_channel(number)
             elif line.user_id not in users:
                 self._unknown_user(number, "userId")
-            elif channel.is_direct:
+            elif channel.has_own_rules:
+                hint = (
+                    "Give a direct channel its members in its own line; put others into the workspace first."
+                )
                 self.applied.refuse(
-                    number, "channelId", "membership_fixed", "a direct channel has its two members", None
+                    number, "channelId", "membership_fixed", "a direct channel, or one of a workspace", hint
                 )
             else:
                 lines_taken += 1

@@ -46,6 +46,11 @@ async def write_places(
     await tx.execute(_MARK_PLACED, UUID(job_id), [*placed.seqs, *placed.thread_seqs])
 
 
+async def mark_rest(tx: Transaction, job_id: str, channel_id: ChannelId) -> None:
+    """What else waits in a locked channel has its place already, given by another import."""
+    await tx.execute(_MARK_REST, UUID(job_id), UUID(channel_id))
+
+
 async def take_placed(tx: Transaction, job_id: str, *, limit: int) -> list[UUID]:
     """Messages that have their places and are to be indexed; they are on their way no longer."""
     return [row["message_id"] for row in await tx.fetch(_TAKE_PLACED, UUID(job_id), limit)]
@@ -89,6 +94,7 @@ from import_message waiting
 join message on message.id = waiting.message_id
 left join message parent on parent.id = message.parent_id
 where waiting.job_id = $1 and waiting.channel_id = $2 and not waiting.placed
+  and message.seq is null and message.thread_seq is null
 order by waiting.created_at, waiting.message_id
 limit $3
 """
@@ -129,6 +135,8 @@ where channel_id = $1 and last_read_seq = $2
 """
 
 _MARK_PLACED = "update import_message set placed = true where job_id = $1 and message_id = any($2::uuid[])"
+
+_MARK_REST = "update import_message set placed = true where job_id = $1 and channel_id = $2 and not placed"
 
 _TAKE_PLACED = """
 delete from import_message

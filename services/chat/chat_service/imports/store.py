@@ -17,10 +17,10 @@ from chatsdk_runtime.postgres import Connection, Transaction
 
 @dataclass(frozen=True, slots=True)
 class KnownChannel:
-    """A channel of the app that lines name."""
+    """A channel of the app that lines name; `has_own_rules`: a direct one, or one of a workspace."""
 
     id: UUID
-    is_direct: bool
+    has_own_rules: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ async def known_channels(
 ) -> dict[UUID, KnownChannel]:
     """Which of these channels the app has, not deleted."""
     rows = await connection.fetch(_KNOWN_CHANNELS, UUID(app_id), list(ids))
-    return {row["id"]: KnownChannel(row["id"], row["is_direct"]) for row in rows}
+    return {row["id"]: KnownChannel(row["id"], row["has_own_rules"]) for row in rows}
 
 
 async def lock_channels(tx: Transaction, app_id: AppId, ids: Collection[UUID]) -> None:
@@ -222,7 +222,7 @@ returning id
 _KNOWN_USERS = "select id from app_user where app_id = $1 and id = any($2::text[]) and erased_at is null"
 
 _KNOWN_CHANNELS = """
-select id, dm_key is not null as is_direct
+select id, dm_key is not null or workspace_id is not null as has_own_rules
 from channel
 where app_id = $1 and id = any($2::uuid[]) and deleted_at is null
 """
@@ -295,9 +295,18 @@ with added as (
   order by id
   on conflict do nothing
   returning id, channel_id, created_at
+), waiting as (
+  -- Of an import that was given up: there, and without a place.
+  select id, channel_id, created_at
+  from message
+  where id = any($3::uuid[]) and app_id = $1 and client_msg_id = 'import-' || id
+    and seq is null and thread_seq is null
 ), staged as (
   insert into import_message (job_id, channel_id, message_id, created_at)
-  select $2, channel_id, id, created_at from added
+  select $2::uuid, channel_id, id, created_at from added
+  union
+  select $2::uuid, channel_id, id, created_at from waiting
+  on conflict do nothing
 )
 select id from added
 """

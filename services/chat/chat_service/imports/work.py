@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from chat_service.channels.store import lock_channel, update_members
 from chat_service.events.log import append, channel_event
-from chat_service.imports import place_store, rules
+from chat_service.imports import place_store, rules, store
 from chat_service.imports.applying import Piece
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job
@@ -70,7 +71,11 @@ async def _place(bench: Bench, job: Job) -> Job:
         before = 0 if stored is None else stored.channel.last_seq
         waiting = await place_store.waiting_messages(tx, job.id, channel_id, limit=_MESSAGES)
         placed = rules.place(waiting, before)
+        if waiting:
+            await store.note_channels(tx, job.id, [UUID(channel_id)])
         await place_store.write_places(tx, job.id, channel_id, placed, before=before)
+        if len(waiting) < _MESSAGES:
+            await place_store.mark_rest(tx, job.id, channel_id)
         return await bench.save(tx, job)
 
 

@@ -1,8 +1,9 @@
-"""Removal of the files of jobs whose time is over: finished exports, imports that were read."""
+"""Removal of the files of exports whose time is over, and of jobs that ended long ago."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,10 +16,13 @@ from chatsdk_runtime.postgres import Pool, reading, transaction
 log = structlog.get_logger()
 
 _BATCH: Final = 100
+_REMEMBERED: Final = timedelta(days=90)
 
 
 async def clean(pool: Pool, objects: Objects, beat: Callable[[], None]) -> None:
-    """Remove all of them; while the object store is away they stay for the next time."""
+    """Remove all of them; while the object store is away files stay for the next time."""
+    async with reading(pool) as connection:
+        await store.forget_old(connection, before=datetime.now(UTC) - _REMEMBERED)
     while True:
         async with reading(pool) as connection:
             expired = await store.expired(connection, limit=_BATCH)

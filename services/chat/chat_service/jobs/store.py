@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -123,6 +124,11 @@ async def forget_file(tx: Transaction, job_id: str) -> None:
     await tx.execute("update job set file_path = null where id = $1", UUID(job_id))
 
 
+async def forget_old(connection: Connection, *, before: datetime) -> None:
+    """Delete exports and imports that ended before then and have no file any more; erasures are kept as a proof."""
+    await connection.execute(_FORGET_OLD, before)
+
+
 async def telling(connection: Connection, app_id: AppId, user_id: str) -> list[Job]:
     """Exports that hold something of a user: theirs, those they asked for, those of channels in which they wrote."""
     return [_job(row) for row in await connection.fetch(_TELLING, UUID(app_id), user_id)]
@@ -224,7 +230,8 @@ _PUT_BACK = """
 update job
 set lease_by = null, lease_until = null, run_after = now() + make_interval(secs => $3),
   failures = failures + case when $4 then 1 else 0 end,
-  state = case when $5 then 'failed' else 'waiting' end, finished_at = case when $5 then now() end
+  state = case when $5 then 'failed' else 'waiting' end, finished_at = case when $5 then now() end,
+  cursor = case when $5 then '{}' else cursor end
 where id = $1 and lease_by = $2
 """
 
@@ -235,6 +242,8 @@ where file_path is not null and expires_at <= now()
 order by expires_at
 limit $1
 """
+
+_FORGET_OLD = "delete from job where kind <> 'erase' and file_path is null and finished_at < $1"
 
 _TELLING = """
 select *
