@@ -78,7 +78,7 @@ async def test_an_erased_users_words_are_nowhere_though_the_service_was_killed(s
         await stack.chat.start()
 
         async def is_done() -> bool:
-            return (await erasure_of(app, asked["id"]))["status"] == "done"
+            return bool((await erasure_of(app, asked["id"]))["status"] == "done")
 
         async def is_nowhere() -> bool:
             return await tables_with(stack, WORD) == []

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 
@@ -10,8 +11,11 @@ from chat_service.erasure import work as erasure
 from chat_service.exports import writing as exports
 from chat_service.imports import work as imports
 from chat_service.instruments import JobInstruments
+from chat_service.jobs import store
 from chat_service.jobs.bench import Bench
+from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
+from chatsdk_runtime.postgres import reading
 from tests.integration.chat_service.calling import Chat, Tenant
 
 
@@ -32,6 +36,12 @@ def worker_of(chat: Chat) -> JobWorker:
         wake_relay=lambda: None,
         instruments=JobInstruments(CollectorRegistry()),
     )
+
+
+async def claimed(chat: Chat, kind: JobKind) -> Job | None:
+    """A job that is due, taken by a holder of its own."""
+    async with reading(chat.resources.pool) as connection:
+        return await store.claim(connection, uuid4(), kinds=[kind], lease_s=30.0)
 
 
 async def do_jobs(chat: Chat) -> None:

@@ -6,10 +6,9 @@ from uuid import uuid4
 import pytest
 
 from chat_service.erasure import rules, work
-from chat_service.jobs import store as jobs
 from chat_service.jobs.store import LeaseLost
 from tests.integration.chat_service.calling import Tenant, error_code
-from tests.integration.chat_service.erasing import bench_of, do_jobs, erased, found_in
+from tests.integration.chat_service.erasing import bench_of, claimed, do_jobs, erased, found_in
 from tests.integration.chat_service.uploading import PDF, File, uploaded
 from tests.integration.chat_service.writing_everywhere import WORD, ok, write_everywhere
 
@@ -87,7 +86,7 @@ async def test_a_process_that_dies_after_any_chunk_is_followed_by_another(tenant
         await chat.sql(
             "update job set run_after = now(), lease_until = now() - interval '1 s' where state <> 'done'"
         )
-        job = await jobs.claim(chat.resources.pool, uuid4(), kinds=["erase"], lease_s=30.0)  # type: ignore[arg-type]  # a pool does what a connection does
+        job = await claimed(tenant.chat, "erase")
         if job is None:
             break
         stale = replace(job, holder=str(uuid4()))

@@ -7,6 +7,7 @@ from chat_service.channels.sweep import Sweep
 from chat_service.messages.detail_store import forget_expired_content
 from chat_service.retention.expiry import Expiry
 from chatsdk_contracts.wire import from_epoch_ms
+from chatsdk_runtime.postgres import reading
 from tests.integration.chat_service.calling import Caller, Tenant, error_code
 from tests.integration.chat_service.erasing import do_jobs, found_in
 from tests.integration.chat_service.uploading import PDF, File, uploaded
@@ -87,8 +88,8 @@ async def test_a_hold_stops_what_is_under_way_and_its_release_lets_it_go_on(tena
 
     await sweep(tenant)
     await do_jobs(tenant.chat)
-    async with tenant.chat.resources.pool.acquire() as connection:
-        await forget_expired_content(connection, late)  # type: ignore[arg-type]  # a pool's connection is one
+    async with reading(tenant.chat.resources.pool) as connection:
+        await forget_expired_content(connection, late)
 
     waiting = (await tenant.server("GET", f"/api/erasures/{asked['id']}")).json()
     assert waiting["status"] == "waiting"

@@ -7,12 +7,11 @@ import orjson
 import pytest
 
 from chat_service.imports import work
-from chat_service.jobs import store as jobs
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job
 from chatsdk_runtime.postgres import Transaction
 from tests.integration.chat_service.calling import Caller, Tenant, error_code
-from tests.integration.chat_service.erasing import bench_of, do_jobs
+from tests.integration.chat_service.erasing import bench_of, claimed, do_jobs
 from tests.integration.chat_service.test_exports import exported
 
 OLD = "2020-01-0{}T10:00:00.000Z"
@@ -207,7 +206,7 @@ async def test_an_import_goes_on_where_a_dead_process_left_it(tenant: Tenant) ->
     bench, chat = bench_of(tenant.chat), tenant.chat
     while True:
         await chat.sql("update job set lease_until = now() - interval '1 s' where kind = 'import'")
-        job = await jobs.claim(chat.resources.pool, uuid4(), kinds=["import"], lease_s=30.0)  # type: ignore[arg-type]  # a pool does what a connection does
+        job = await claimed(tenant.chat, "import")
         if job is None:
             break
         with pytest.raises(RuntimeError):
@@ -238,7 +237,7 @@ class Dying(Bench):
 async def test_what_a_given_up_import_left_without_a_place_gets_it_from_the_next(tenant: Tenant) -> None:
     asked = (await tenant.server("POST", "/api/import", lines_of(a_world()))).json()
     bench, chat = bench_of(tenant.chat), tenant.chat
-    job = await jobs.claim(chat.resources.pool, uuid4(), kinds=["import"], lease_s=30.0)  # type: ignore[arg-type]  # a pool does what a connection does
+    job = await claimed(tenant.chat, "import")
     assert job is not None
     while job.step != "place":
         job = await work.advance(bench, job)

@@ -15,7 +15,7 @@ from chat_service.jobs.worker import JobWorker
 from chatsdk_contracts.ids import AppId, UserId, new_id
 from chatsdk_runtime.postgres import transaction
 from tests.integration.chat_service.calling import Chat, Tenant
-from tests.integration.chat_service.erasing import bench_of
+from tests.integration.chat_service.erasing import bench_of, claimed
 
 
 async def asked(tenant: Tenant, kind: JobKind = "export") -> Job:
@@ -129,15 +129,14 @@ async def test_what_is_nobodys_fault_is_no_failure(tenant: Tenant, work: Work, p
 
 async def test_a_lease_that_ran_out_is_anothers(tenant: Tenant, work: Work) -> None:
     job = await asked(tenant)
-    pool = tenant.chat.resources.pool
-    first = await store.claim(pool, uuid4(), kinds=["export"], lease_s=30.0)  # type: ignore[arg-type]  # a pool does what a connection does
+    first = await claimed(tenant.chat, "export")
     assert first is not None
-    assert await store.claim(pool, uuid4(), kinds=["export"], lease_s=30.0) is None  # type: ignore[arg-type]  # likewise
+    assert await claimed(tenant.chat, "export") is None
     await tenant.chat.sql("update job set lease_until = now() - interval '1 s' where id = $1::uuid", job.id)
-    second = await store.claim(pool, uuid4(), kinds=["export"], lease_s=30.0)  # type: ignore[arg-type]  # likewise
+    second = await claimed(tenant.chat, "export")
     assert second is not None
     with pytest.raises(store.LeaseLost):
-        await store.renew(pool, first, lease_s=30.0)  # type: ignore[arg-type]  # likewise
+        await work.bench.renew(first)
     with pytest.raises(store.LeaseLost):
         await work.bench.save_alone(first.at("stale"))
-    await store.renew(pool, second, lease_s=30.0)  # type: ignore[arg-type]  # likewise
+    await work.bench.renew(second)

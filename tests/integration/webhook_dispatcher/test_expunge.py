@@ -5,6 +5,7 @@ from uuid import UUID
 import asyncpg
 
 from chatsdk_contracts.ids import DeliveryId, EventId, WebhookId, delivery_id, new_id
+from chatsdk_runtime.postgres import reading
 from chatsdk_runtime.redactions import RedactionReader
 from chatsdk_runtime.service_client import ChatClient
 from tests.fixtures.dispatcher import SERVICE_TOKEN, ChatStandIn
@@ -54,8 +55,8 @@ async def test_copies_follow_the_log_once_the_event_was_planned(webhooks_databas
             expunger = Expunger(pool, bodies)
 
             async def planned() -> dict[int, int]:
-                async with pool.acquire() as connection:
-                    return await store.read_lanes(connection)  # type: ignore[arg-type]  # a pool's connection is one
+                async with reading(pool) as connection:
+                    return await store.read_lanes(connection)
 
             reader = RedactionReader(
                 client,

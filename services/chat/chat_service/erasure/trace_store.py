@@ -202,22 +202,45 @@ set state = 'removing', filename = 'file', content_type = 'application/octet-str
 where id = $1
 """
 
-
-def _deletion(table: str, whose: str) -> str:
-    return f"""
-delete from {table}
-where ctid in (select ctid from {table} where {whose} limit $3)
-returning 1
-"""
-
-
 _TRACES: Final[Mapping[str, str]] = {
-    "saved": _deletion("saved_message", "app_id = $1 and user_id = $2"),
-    "blocks": _deletion("user_block", "app_id = $1 and $2 in (user_id, blocked_id)"),
-    "departures": _deletion("departure", "app_id = $1 and user_id = $2"),
-    "operations": _deletion("op_result", "app_id = $1 and user_id = $2"),
-    "op_lanes": _deletion("op_lane", "app_id = $1 and user_id = $2"),
-    "pre_tombstones": _deletion("pre_tombstone", "app_id = $1 and user_id = $2"),
-    "idempotency": _deletion("idempotency_key", "scope = $1::uuid::text || '/user/' || $2"),
-    "leaving": _deletion("workspace_leaver", "app_id = $1 and user_id = $2"),
+    "saved": """
+delete from saved_message
+where ctid in (select ctid from saved_message where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "blocks": """
+delete from user_block
+where ctid in (select ctid from user_block where app_id = $1 and $2 in (user_id, blocked_id) limit $3)
+returning 1
+""",
+    "departures": """
+delete from departure
+where ctid in (select ctid from departure where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "operations": """
+delete from op_result
+where ctid in (select ctid from op_result where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "op_lanes": """
+delete from op_lane
+where ctid in (select ctid from op_lane where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "pre_tombstones": """
+delete from pre_tombstone
+where ctid in (select ctid from pre_tombstone where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "idempotency": """
+delete from idempotency_key
+where ctid in (select ctid from idempotency_key where scope = $1::uuid::text || '/user/' || $2 limit $3)
+returning 1
+""",
+    "leaving": """
+delete from workspace_leaver
+where ctid in (select ctid from workspace_leaver where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
 }
