@@ -238,6 +238,11 @@ delete from idempotency_key
 where ctid in (select ctid from idempotency_key where scope = $1::uuid::text || '/user/' || $2 limit $3)
 returning 1
 """,
+    "presence": """
+delete from user_presence
+where ctid in (select ctid from user_presence where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
     "leaving": """
 delete from workspace_leaver
 where ctid in (select ctid from workspace_leaver where app_id = $1 and user_id = $2 limit $3)

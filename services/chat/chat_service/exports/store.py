@@ -146,6 +146,11 @@ from user_block
 where app_id = $1 and user_id = $2
 order by blocked_id
 """,
+    "presence": """
+select user_id, chosen, last_seen_at
+from user_presence
+where app_id = $1 and user_id = $2
+""",
     "upload": f"""
 select {_UPLOAD}
 from upload

@@ -43,6 +43,7 @@ _PASSED_OVER: Final = frozenset(
         "vote",
         "saved",
         "block",
+        "presence",
         "upload",
     }
 )
