@@ -15,13 +15,15 @@ from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, NotNow
 from chat_service.messages.store import redact_told
 from chat_service.polls.actions import withdraw
+from chat_service.threads.replying import recount
 from chat_service.uploads.link_store import unlink
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message, MessagePurged, tombstone
 from chatsdk_contracts.reactions import ReactionChange, ReactionRemoved
 from chatsdk_runtime.postgres import Transaction, reading, transaction
 
-# So many messages, with their events, are wiped in some 20 ms.
+# So many messages, with their events, are wiped in some 20 ms, and in twice that when each is in a thread of its own.
+_MESSAGES: Final = 30
 _CHUNK: Final = 100
 _SCANNED: Final = 5_000
 _HELD_PAUSE_S: Final = 600.0
@@ -59,7 +61,7 @@ async def _erase_in(bench: Bench, job: Job, channel_id: ChannelId) -> Job:
     cause, user_id, types = bench.cause(job), user_of(job), set(job.cursor.get("types", ()))
     async with reading(bench.pool) as connection:
         unerased = await store.find_messages(
-            connection, channel_id, user_id, after=job.cursor["name"], limit=_CHUNK
+            connection, channel_id, user_id, after=job.cursor["name"], limit=_MESSAGES
         )
     async with transaction(bench.pool) as tx:
         head = await store.lock_head(tx, channel_id)
@@ -107,6 +109,18 @@ async def _write_tombstones(
     if events:
         await store.write_cv(tx, channel_id, cv)
         await append(tx, events)
+    if not head.is_deleted:
+        await _count_out(tx, cause, [one.message for one in found if one.message.deleted_at is None])
+
+
+async def _count_out(tx: Transaction, cause: Cause, replies: Sequence[Message]) -> None:
+    """Their threads have so many replies fewer."""
+    by_thread: dict[MessageId, list[Message]] = {}
+    for reply in replies:
+        if reply.parent_id is not None:
+            by_thread.setdefault(reply.parent_id, []).append(reply)
+    for gone in by_thread.values():
+        await recount(tx, cause, gone[0], -len(gone))
 
 
 def _tombstone(message: Message, cause: Cause, cv: int) -> Message:

@@ -282,12 +282,14 @@ with history as (
   delete from saved_message where message_id = any($1::uuid[])
 ), polls as (
   delete from poll where message_id = any($1::uuid[])
+), mentioned as (
+  delete from mention where message_id = any($1::uuid[])
 ), searched as (
   delete from message_search where message_id = any($1::uuid[])
 )
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', reaction_counts = '{}', pinned_at = null,
-  pinned_by = null, poll_id = null, event_ids = '{}', hlc = null, request_hash = '', cv = erased.cv,
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
+  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}', hlc = null, request_hash = '', cv = erased.cv,
   version = erased.version, client_msg_id = erased.client_msg_id, updated_at = $5,
   deleted_at = coalesce(deleted_at, $5), purged_at = coalesce(purged_at, $5)
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) as erased (id, cv, version, client_msg_id)

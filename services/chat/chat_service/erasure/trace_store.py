@@ -238,6 +238,33 @@ delete from idempotency_key
 where ctid in (select ctid from idempotency_key where scope = $1::uuid::text || '/user/' || $2 limit $3)
 returning 1
 """,
+    # Who is named in a message of others is so no longer.
+    "mentions": """
+with gone as (
+  delete from mention
+  where ctid in (select ctid from mention where app_id = $1 and user_id = $2 limit $3)
+  returning message_id
+), unnamed as (
+  update message
+  set mentions = array_remove(mentions, $2)
+  from gone
+  where message.id = gone.message_id
+)
+select 1 from gone
+""",
+    "mentions_read": """
+delete from mention_read
+where ctid in (select ctid from mention_read where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    # Where replies stay, their author counts among the participants.
+    "threads": """
+delete from thread_place
+where ctid in (
+  select ctid from thread_place where app_id = $1 and user_id = $2 and reply_count <= 0 limit $3
+)
+returning 1
+""",
     "presence": """
 delete from user_presence
 where ctid in (select ctid from user_presence where app_id = $1 and user_id = $2 limit $3)

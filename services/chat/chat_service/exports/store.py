@@ -45,7 +45,7 @@ async def _read(
 
 
 _MESSAGE = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.version,
-  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.poll_id, m.reply_count, m.reaction_counts,
+  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id, m.reply_count, m.reaction_counts,
   m.pinned_at, m.pinned_by, m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by"""
 
 _UPLOAD = (
@@ -133,6 +133,18 @@ from poll_vote vote
 join poll on poll.id = vote.poll_id
 where vote.app_id = $1 and vote.user_id = $2
 order by vote.poll_id
+""",
+    "mention": """
+select id, message_id, channel_id, user_id, mentioned_by, created_at
+from mention
+where app_id = $1 and user_id = $2
+order by created_at, id
+""",
+    "thread": """
+select parent_id, channel_id, user_id, reply_count, last_read_seq, followed
+from thread_place
+where app_id = $1 and user_id = $2
+order by parent_id
 """,
     "saved": """
 select message_id, channel_id, user_id, saved_at

@@ -38,9 +38,11 @@ async def write_places(
         _WRITE_THREADS,
         list(placed.threads),
         [last for last, _, _ in threads],
-        [more for _, more, _ in threads],
         [at for _, _, at in threads],
     )
+    if placed.threads:
+        await tx.execute(_WRITE_THREAD_PLACES, list(placed.thread_seqs), list(placed.threads))
+        await tx.execute(_COUNT_THREADS, list(placed.threads))
     await tx.execute(_WRITE_CHANNEL, UUID(channel_id), placed.last_seq, len(placed.seqs), list(placed.seqs))
     await tx.execute(_WRITE_MARKERS, UUID(channel_id), before, placed.last_seq)
     await tx.execute(_MARK_PLACED, UUID(job_id), [*placed.seqs, *placed.thread_seqs])
@@ -115,10 +117,43 @@ where message.id = placed.id
 
 _WRITE_THREADS = """
 update message
-set last_thread_seq = thread.last, reply_count = reply_count + thread.more,
-  last_reply_at = greatest(last_reply_at, thread.at)
-from unnest($1::uuid[], $2::bigint[], $3::int[], $4::timestamptz[]) as thread (id, last, more, at)
+set last_thread_seq = thread.last, last_reply_at = greatest(last_reply_at, thread.at)
+from unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) as thread (id, last, at)
 where message.id = thread.id
+"""
+
+# Who replied takes part, and whose message it is follows; what is imported is read.
+_WRITE_THREAD_PLACES = """
+insert into thread_place as place
+  (parent_id, user_id, app_id, channel_id, reply_count, last_reply_seq, last_read_seq, followed)
+select parent_id, user_id, app_id, channel_id, sum(replies), max(seq), max(seq), true
+from (
+  select parent_id, user_id, app_id, channel_id, (deleted_at is null)::int as replies, thread_seq as seq
+  from message
+  where id = any($1::uuid[])
+  union all
+  select id, user_id, app_id, channel_id, 0, 0
+  from message
+  where id = any($2::uuid[])
+) as part
+group by parent_id, user_id, app_id, channel_id
+order by parent_id, user_id
+on conflict (parent_id, user_id) do update
+set reply_count = place.reply_count + excluded.reply_count,
+  last_reply_seq = greatest(place.last_reply_seq, excluded.last_reply_seq),
+  last_read_seq = greatest(place.last_read_seq, excluded.last_read_seq)
+"""
+
+_COUNT_THREADS = """
+update message as parent
+set reply_count = counted.replies, participant_count = counted.participants
+from (
+  select parent_id, sum(reply_count) as replies, count(*) filter (where reply_count > 0) as participants
+  from thread_place
+  where parent_id = any($1::uuid[])
+  group by parent_id
+) as counted
+where parent.id = counted.parent_id
 """
 
 _WRITE_CHANNEL = """

@@ -49,6 +49,8 @@ _SERVER_MADE: Final[dict[str, frozenset[str]]] = {
             "version",
             "clientMsgId",
             "pollId",
+            "mentions",
+            "mentionGroups",
             "replyCount",
             "reactionCounts",
             "pinnedAt",

@@ -44,6 +44,8 @@ _PASSED_OVER: Final = frozenset(
         "saved",
         "block",
         "presence",
+        "mention",
+        "thread",
         "upload",
     }
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from chat_service.events.log import Cause, LoggedEvent, append, channel_event
 from chat_service.messages.rules import Accepted, ChannelHead
@@ -63,8 +62,10 @@ async def write_places(tx: Transaction, replied: Replied) -> None:
         await store.add_to_places(tx, places)
 
 
-async def recount(tx: Transaction, cause: Cause, reply: Message, added: Literal[1, -1]) -> None:
-    """Count a reply that is deleted or restored out of its thread or into it; what is no reply is left alone."""
+async def recount(tx: Transaction, cause: Cause, reply: Message, added: int) -> None:
+    """Count a reply that is deleted or restored out of its thread or into it (with others of its author, when `added` is
+    more than one); what is no reply is left alone.
+    """
     if reply.parent_id is None:
         return
     (before,) = await store.threads_before(tx, [reply.parent_id], [])
