@@ -42,6 +42,7 @@ async def test_a_word_in_everything_that_a_user_wrote_is_nowhere_afterwards(tena
     path = f"/api/channels/{ids['channel']}"
     mine = (await bob.call("GET", f"{path}/messages/{ids['theirs']}")).json()
     assert (mine["text"], mine["reactionCounts"]) == ("mine, edited", {"👍": 1})
+    assert (mine["replyCount"], mine["lastReplyAt"]) == (0, None)
     told = (await bob.call("GET", f"{path}/messages/{ids['sent']}")).json()
     assert (told["type"], told["text"], told["userId"], told["pinned"]) == ("deleted", "", "ann", False)
     poll = (await bob.call("GET", f"/api/polls/{ids['poll']}")).json()

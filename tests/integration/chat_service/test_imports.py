@@ -81,6 +81,11 @@ async def test_a_world_comes_in_with_its_times_and_the_second_time_nothing_happe
     page = (await ann.call("GET", f"/api/channels/{general['id']}/messages")).json()["messages"]
     assert (page[0]["replyCount"], page[0]["reactionCounts"], page[3]["type"]) == (2, {"👍": 2}, "deleted")
     rows = await tenant.chat.sql(
+        "select user_id, reply_count, followed from thread_place where parent_id = $1 order by 1",
+        UUID(page[0]["id"]),
+    )
+    assert [tuple(row) for row in rows] == [("ann", 2, True), ("bob", 0, True)]
+    rows = await tenant.chat.sql(
         "select text from message where parent_id = $1 order by thread_seq", UUID(page[0]["id"])
     )
     assert [row["text"] for row in rows] == ["reply one", "reply two"]
