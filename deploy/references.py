@@ -28,6 +28,8 @@ from chat_service.settings import ChatSettings
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.errors import Unauthorized
 from chatsdk_runtime.logging import LogLevel
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import open_pool
 from chatsdk_runtime.service_client import Principal
 from chatsdk_runtime.settings import ServiceSettings, SettingsT, load_settings
@@ -35,8 +37,6 @@ from metrics_service import app as metrics
 from metrics_service.settings import MetricsSettings
 from webhook_dispatcher import app as dispatcher
 from webhook_dispatcher.deliveries.api import History, deliveries_router
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
-from webhook_dispatcher.dispatch.sender import Sender
 from webhook_dispatcher.settings import Settings as DispatcherSettings
 from webhook_dispatcher.webhooks.actions import Registrar
 from webhook_dispatcher.webhooks.api import webhooks_router

@@ -21,6 +21,8 @@ from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.logging import LogLevel
 from chatsdk_runtime.loops import BackgroundLoops, Run
 from chatsdk_runtime.migrations import schema_problem, until_schema_is_there
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, database_problem, open_pool, reading
 from chatsdk_runtime.rabbit import BROKER_AWAY
 from chatsdk_runtime.reconcile import Reconciler
@@ -32,14 +34,12 @@ from webhook_dispatcher import housekeeping
 from webhook_dispatcher.access import caller_by
 from webhook_dispatcher.deliveries.api import History, deliveries_router
 from webhook_dispatcher.dispatch import store
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
 from webhook_dispatcher.dispatch.consumers import PlanConsumer
 from webhook_dispatcher.dispatch.deliver import BodyCache, Deliverer
 from webhook_dispatcher.dispatch.expunge import Expunger
 from webhook_dispatcher.dispatch.ladder import QUICK, Ladder
 from webhook_dispatcher.dispatch.plan import Planner
 from webhook_dispatcher.dispatch.record import Recorder
-from webhook_dispatcher.dispatch.sender import Sender
 from webhook_dispatcher.dispatch.sessions import Sessions
 from webhook_dispatcher.dispatch.worker import Worker, WorkerLimits
 from webhook_dispatcher.instruments import Instruments

@@ -23,7 +23,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
         2,
         "a batch that fails is planned one by one, and the event at fault is parked",
     ),
-    ("errors_are_caught_by_name", "services/webhook_dispatcher/webhook_dispatcher/dispatch/sender.py"): (
+    ("errors_are_caught_by_name", "shared/runtime/chatsdk_runtime/outgoing/sender.py"): (
         1,
         "a hostile reply becomes a failed attempt, whatever it provokes in the client",
     ),

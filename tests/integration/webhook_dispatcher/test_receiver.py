@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from chatsdk_runtime.outgoing.exchange import OutgoingRequest, Reply
 from tests.fixtures.receiver import find_problem
 from tests.fixtures.sending import SECRET, local_sender, make_request
-from webhook_dispatcher.dispatch.exchange import Reply, SignedRequest
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ async def test_what_was_answered_is_recorded_even_if_the_receiver_is_killed(runn
 
 async def test_what_does_not_verify_is_listed_and_not_recorded(running: Running) -> None:
     good = make_request(running.url)
-    forged = SignedRequest(url=good.url, headers=good.headers, body=good.body + b" ")
+    forged = OutgoingRequest(url=good.url, headers=good.headers, body=good.body + b" ")
     async with local_sender() as sender, aiohttp.ClientSession() as http:
         await sender.send(forged)
         await sender.send(good)

@@ -9,11 +9,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from chatsdk_runtime.outgoing.exchange import Reply
 from tests.fixtures.dispatcher import Api, ChatStandIn, Dispatcher, EventSource, make_event
 from tests.fixtures.hostility import hang
 from tests.fixtures.receiver import Receiver, answer
 from tests.waiting import wait_for
-from webhook_dispatcher.dispatch.exchange import Reply
 from webhook_dispatcher.dispatch.ladder import QUICK
 from webhook_dispatcher.dispatch.leases import Finished, Lease
 from webhook_dispatcher.dispatch.outcome import Delivered

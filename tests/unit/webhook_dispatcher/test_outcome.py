@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_dispatcher.dispatch.exchange import FailureKind, Reply, SendFailure, SendResult
+from chatsdk_runtime.outgoing.exchange import FailureKind, Reply, SendFailure, SendResult
 from webhook_dispatcher.dispatch.ladder import QUICK, STANDARD, Ladder
 from webhook_dispatcher.dispatch.outcome import (
     Delivered,

@@ -5,7 +5,7 @@ import pytest
 from chatsdk_contracts.catalogue import WEBHOOK_EVENT_TYPES
 from chatsdk_contracts.signatures import new_secret
 from chatsdk_runtime.errors import InvalidInput
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
 from webhook_dispatcher.dispatch.matching import covers
 from webhook_dispatcher.webhooks.rules import check_events, check_secret, check_target
 

@@ -15,13 +15,13 @@ from uuid import UUID
 from chatsdk_contracts import signatures
 from chatsdk_contracts.envelope import CONTENT_TYPE
 from chatsdk_runtime.encryption import Keyring, Sealed
+from chatsdk_runtime.outgoing.exchange import OutgoingRequest, SendFailure
+from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import Pool, Row, reading
 from webhook_dispatcher.dispatch import store
-from webhook_dispatcher.dispatch.exchange import SendFailure, SignedRequest
 from webhook_dispatcher.dispatch.ladder import Chance, Ladder
 from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import RefusedForGood, judge
-from webhook_dispatcher.dispatch.sender import Sender
 
 _TARGET_FRESH_S = 0.5
 _CACHED_BODY_BYTES = 32 * 1024 * 1024
@@ -126,7 +126,7 @@ class Deliverer:
             failure = SendFailure("internal", _NO_BODY, "no body", 0.0)
             return Finished(lease, failure, RefusedForGood(_NO_BODY), started_at, time.monotonic())
         headers = headers_of(lease, target.secrets, int(time.time()), body)
-        result = await self._sender.send(SignedRequest(target.url, headers, body, self._timeout_s))
+        result = await self._sender.send(OutgoingRequest(target.url, headers, body, self._timeout_s))
         ended_s = time.monotonic()
         outcome = judge(
             result, attempt=lease.attempt, ladder=self._ladder, now=datetime.now(UTC), chance=self._chance

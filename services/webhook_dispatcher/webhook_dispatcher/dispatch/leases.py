@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from chatsdk_runtime.outgoing.exchange import SendResult
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointState
-from webhook_dispatcher.dispatch.exchange import SendResult
 from webhook_dispatcher.dispatch.outcome import Outcome
 
 AttemptKind = Literal["first", "retry", "replay", "test"]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, assert_never
 
-from webhook_dispatcher.dispatch.exchange import FailureKind, Reply, SendFailure, SendResult
+from chatsdk_runtime.outgoing.exchange import FailureKind, Reply, SendFailure, SendResult
 from webhook_dispatcher.dispatch.ladder import Chance, Ladder
 
 MAX_RETRY_AFTER_S = 3600.0  # a receiver may ask for an hour of silence, not for more

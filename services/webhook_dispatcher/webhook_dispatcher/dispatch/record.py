@@ -14,11 +14,11 @@ from uuid import UUID
 
 import orjson
 
+from chatsdk_runtime.outgoing.exchange import Reply, SendResult
 from chatsdk_runtime.postgres import Pool, Row, Transaction, transaction
 from webhook_dispatcher.deliveries import store
 from webhook_dispatcher.deliveries.store import AttemptRow, EndpointRow
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth, Transition, Trigger, after_outcome
-from webhook_dispatcher.dispatch.exchange import Reply, SendResult
 from webhook_dispatcher.dispatch.ladder import Ladder
 from webhook_dispatcher.dispatch.leases import AttemptKind, Finished, Lease
 from webhook_dispatcher.dispatch.outcome import (

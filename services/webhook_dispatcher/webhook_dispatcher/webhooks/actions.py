@@ -17,17 +17,17 @@ from chatsdk_contracts.webhooks import WebhookTest, WebhookTestCall
 from chatsdk_contracts.wire import format_time
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.idempotency import Answer
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.exchange import OutgoingRequest, Reply, SendResult
+from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import Pool, Row, Transaction, reading, transaction
 from webhook_dispatcher.deliveries import store as history
 from webhook_dispatcher.dispatch import store as dispatch_store
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
 from webhook_dispatcher.dispatch.deliver import headers_of, read_targets
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth, after_owner_sets_enabled
-from webhook_dispatcher.dispatch.exchange import Reply, SendResult, SignedRequest
 from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import Delivered, RefusedForGood, describe
 from webhook_dispatcher.dispatch.record import attempt_row
-from webhook_dispatcher.dispatch.sender import Sender
 from webhook_dispatcher.errors import WebhookNotFound
 from webhook_dispatcher.webhooks import rules, store
 
@@ -183,7 +183,9 @@ async def send_test(registrar: Registrar, app_id: str, webhook_id: UUID) -> Answ
 
 async def _send(registrar: Registrar, lease: Lease, target: Target, body: bytes) -> SendResult:
     headers = headers_of(lease, target.secrets, int(datetime.now(UTC).timestamp()), body)
-    return await registrar.sender.send(SignedRequest(target.url, headers, body, registrar.request_timeout_s))
+    return await registrar.sender.send(
+        OutgoingRequest(target.url, headers, body, registrar.request_timeout_s)
+    )
 
 
 def _test_event(event_id: ids.EventId, app_id: str, webhook_id: UUID, now: datetime) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from chatsdk_contracts.catalogue import EVENT_GROUPS, WEBHOOK_EVENT_TYPES
 from chatsdk_contracts.signatures import parse_secret
 from chatsdk_runtime.errors import FieldProblem, InvalidInput
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
-from webhook_dispatcher.webhooks.url_rules import UrlProblem, check_url
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.url_rules import UrlProblem, check_url
 
 MAX_EVENTS = 100
 _PATTERNS = frozenset(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_dispatcher.dispatch.address_guard import (
+from chatsdk_runtime.outgoing.address_guard import (
     AddressPolicy,
     Allowed,
     IPAddress,

@@ -5,13 +5,13 @@ import warnings
 
 import pytest
 
+from chatsdk_runtime.outgoing.exchange import Reply, SendFailure
+from chatsdk_runtime.outgoing.guarded_dial import tls_context
+from chatsdk_runtime.outgoing.sender import Sender, SenderLimits
 from tests.fixtures.certificates import Authority
 from tests.fixtures.hostility import close, hang, reset, say
 from tests.fixtures.receiver import Behaviour, Receiver
 from tests.fixtures.sending import THIS_MACHINE, Names, make_request
-from webhook_dispatcher.dispatch.exchange import Reply, SendFailure
-from webhook_dispatcher.dispatch.guarded_dial import tls_context
-from webhook_dispatcher.dispatch.sender import Sender, SenderLimits
 
 NAME = "hooks.example.com"
 

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chatsdk_runtime.outgoing.exchange import FailureKind, Reply, SendFailure, SendResult
+from chatsdk_runtime.outgoing.sender import Sender, SenderLimits
 from tests.fixtures import hostility
 from tests.fixtures.hostility import close, hang, reset, say
 from tests.fixtures.receiver import Behaviour, Exchange, Receiver, answer
 from tests.fixtures.sending import local_sender, make_request
-from webhook_dispatcher.dispatch.exchange import FailureKind, Reply, SendFailure, SendResult
-from webhook_dispatcher.dispatch.sender import Sender, SenderLimits
 
 DEADLINE_S = 0.5
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -1,8 +1,8 @@
-"""What a webhook's URL may look like: a pure check with an answer that tells the owner what to change.
+"""What a stranger's URL may look like: a pure check with an answer that tells its owner what to change.
 
-Asked when a webhook is registered or changed, and again by `dispatch/sender.py` before each request, so a URL
+Asked when a URL is registered or changed, and again by `sender.py` before each request, so a URL
 stored under a wider setting is not dialled under a narrower one. Addresses, ports and names are judged by
-`dispatch/address_guard.py`. A URL that can be read in two ways is refused, never repaired.
+`address_guard.py`. A URL that can be read in two ways is refused, never repaired.
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import idna
 
-from webhook_dispatcher.dispatch.address_guard import (
+from chatsdk_runtime.outgoing.address_guard import (
     AddressPolicy,
     IPAddress,
     Refused,
@@ -74,7 +74,7 @@ class UrlProblem:
 
 
 def check_url(url: str, *, allow_http: bool, policy: AddressPolicy) -> ParsedTarget | UrlProblem:
-    """Parse a webhook's URL, or say what is wrong with it. Total over all strings."""
+    """Parse a URL, or say what is wrong with it. Total over all strings."""
     if len(url) > MAX_URL_LENGTH:
         return _too_long()
     unsafe = _unsafe_character(url)

@@ -1,7 +1,7 @@
 """What one attempt is made of: the request that goes out, and what came of it. Vocabulary, no behaviour.
 
-`deliver.py` prepares a `SignedRequest`, `sender.py` turns it into a `Reply` or a `SendFailure`, `outcome.py` judges
-either. Nothing a receiver or the network does is an exception here.
+Whoever has something to ask prepares an `OutgoingRequest`, `sender.py` turns it into a `Reply` or a `SendFailure`, and
+the caller judges either. Nothing a receiver or the network does is an exception here.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ FailureKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class SignedRequest:
-    """One POST, complete: the sender adds nothing that a signature covers.
+class OutgoingRequest:
+    """One request, complete: the sender adds nothing that a signature covers.
 
     `headers` hold content type, user agent and signatures; `timeout_s` is the deadline of the whole attempt, from
     the call of `send` to the last byte that is read.
@@ -34,6 +34,7 @@ class SignedRequest:
     headers: Mapping[str, str]
     body: bytes
     timeout_s: float = 10.0
+    method: Literal["GET", "POST"] = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class Reply:
 class SendFailure:
     """The receiver did not answer, or not wholly.
 
-    `message` is for the webhook's owner and coarse on purpose: finer words would make the dispatcher a scanner of
-    ports and inner networks. `detail` is for operators only. `status` is set when a reply had begun.
+    `message` is for whoever gave the URL and coarse on purpose: finer words would make us a scanner of ports and
+    inner networks. `detail` is for operators only. `status` is set when a reply had begun.
     """
 
     kind: FailureKind

@@ -1,6 +1,6 @@
-"""Which network addresses, ports and host names a webhook may be sent to: tables and pure decisions.
+"""Which network addresses, ports and host names a stranger's URL may lead to: tables and pure decisions.
 
-Asked three times on a webhook's way: by `webhooks/url_rules.py` when it is registered or changed, by the resolver
+Asked three times on a request's way: by `url_rules.py` when a URL is taken and before each use, by the resolver
 in `sender.py` for every answer of the DNS, and by the socket factory there for the address about to be dialled.
 Everything is refused that is not known to be public. The standard library's `is_global` and `is_private` are not
 used: both call addresses public that are not (168.63.129.16, 64:ff9b::7f00:1, 2002:7f00:1::, multicast).

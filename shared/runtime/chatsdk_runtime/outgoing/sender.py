@@ -1,6 +1,6 @@
-"""The one place that talks to strangers: sends a signed request, and brings back what came of it as a value.
+"""The one place that talks to strangers: sends a request, and brings back what came of it as a value.
 
-`deliver.py` calls it between preparing and judging. One deadline covers everything from the name's look-up to the
+Webhooks, hooks and link previews all go through here. One deadline covers everything from the name's look-up to the
 last byte read; redirects, cookies, compression and proxies from the environment do not exist here.
 """
 
@@ -16,17 +16,17 @@ import aiohttp
 from aiohttp.resolver import AsyncResolver
 from yarl import URL
 
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
-from webhook_dispatcher.dispatch.exchange import (
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.exchange import (
     FailureKind,
+    OutgoingRequest,
     Reply,
     SendFailure,
     SendResult,
-    SignedRequest,
     Timings,
 )
-from webhook_dispatcher.dispatch.failure_naming import MESSAGES, detail_of, kind_of
-from webhook_dispatcher.dispatch.guarded_dial import (
+from chatsdk_runtime.outgoing.failure_naming import MESSAGES, detail_of, kind_of
+from chatsdk_runtime.outgoing.guarded_dial import (
     DialMarks,
     GuardedSocketFactory,
     Lookup,
@@ -35,7 +35,7 @@ from webhook_dispatcher.dispatch.guarded_dial import (
     current_marks,
     tls_context,
 )
-from webhook_dispatcher.webhooks.url_rules import UrlProblem, check_url
+from chatsdk_runtime.outgoing.url_rules import UrlProblem, check_url
 
 _FIXED_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 _REDACTED_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
@@ -80,7 +80,7 @@ class Sender:
         self._limits = limits or SenderLimits()
         self._own_resolver = AsyncResolver() if lookup is None else None
         self._session = self._open_session(lookup or self._look_up, tls or tls_context())
-        # A URL is parsed once, not once per request; bounded, because there may be many webhooks.
+        # A URL is parsed once, not once per request; bounded, because there may be many.
         self._target = functools.lru_cache(maxsize=10_000)(self._parse)
 
     async def __aenter__(self) -> Self:
@@ -97,8 +97,8 @@ class Sender:
         if self._own_resolver is not None:
             await self._own_resolver.close()
 
-    async def send(self, request: SignedRequest) -> SendResult:
-        """POST the request. Whatever the receiver or the network does is a `SendFailure`, never an exception.
+    async def send(self, request: OutgoingRequest) -> SendResult:
+        """Send the request. Whatever the receiver or the network does is a `SendFailure`, never an exception.
 
         RuntimeError if the sender is closed; a cancellation passes through.
         """
@@ -111,8 +111,8 @@ class Sender:
             return attempt.failure("refused_url", f"{target.code}: {target.message}")
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._post(target, request, attempt)
-        except Exception as error:  # noqa: BLE001 - a hostile reply must not stop a worker, whatever it provokes
+                return await self._send(target, request, attempt)
+        except Exception as error:  # noqa: BLE001 - a hostile reply must not stop its caller, whatever it provokes
             kind = kind_of(error)
             if kind == "connect" and attempt.marks.tls_started is not None:
                 kind = "tls"  # TCP was there; aiohttp's timeout covers both and tells neither
@@ -120,7 +120,7 @@ class Sender:
         finally:
             current_marks.set(None)
 
-    async def _post(self, target: URL, request: SignedRequest, attempt: "_Attempt") -> Reply:
+    async def _send(self, target: URL, request: OutgoingRequest, attempt: "_Attempt") -> Reply:
         try:
             return await self._exchange(target, request, attempt)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
@@ -131,9 +131,13 @@ class Sender:
         attempt.resent = True
         return await self._exchange(target, request, attempt)
 
-    async def _exchange(self, target: URL, request: SignedRequest, attempt: "_Attempt") -> Reply:
-        response = await self._session.post(
-            target, data=request.body, headers={**request.headers, **_FIXED_HEADERS}, allow_redirects=False
+    async def _exchange(self, target: URL, request: OutgoingRequest, attempt: "_Attempt") -> Reply:
+        response = await self._session.request(
+            request.method,
+            target,
+            data=request.body or None,
+            headers={**request.headers, **_FIXED_HEADERS},
+            allow_redirects=False,
         )
         attempt.status = response.status
         try:

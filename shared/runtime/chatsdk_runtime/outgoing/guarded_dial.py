@@ -20,7 +20,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 
-from webhook_dispatcher.dispatch.address_guard import (
+from chatsdk_runtime.outgoing.address_guard import (
     AddressPolicy,
     Refused,
     judge_answers,

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from webhook_dispatcher.dispatch.exchange import FailureKind
-from webhook_dispatcher.dispatch.guarded_dial import (
+from chatsdk_runtime.outgoing.exchange import FailureKind
+from chatsdk_runtime.outgoing.guarded_dial import (
     AddressRefusedError,
     LookupFailedError,
     ReplyTooLargeError,
 )
 
-# What the owner of a webhook reads. Coarse on purpose, see `SendFailure`.
+# What the giver of a URL reads. Coarse on purpose, see `SendFailure`.
 MESSAGES: dict[FailureKind, str] = {
     "refused_url": "The URL may not be used.",
     "refused_address": "The host may not be reached.",

@@ -8,12 +8,12 @@ import re
 import pytest
 from standardwebhooks import Webhook
 
+from chatsdk_runtime.outgoing.exchange import OutgoingRequest, Reply, SendFailure, Timings
+from chatsdk_runtime.outgoing.sender import SenderLimits
 from tests.fixtures.hostility import close, hang, redirect, say
 from tests.fixtures.receiver import Receiver, answer
 from tests.fixtures.sending import SECRET, Names, local_sender, make_request
 from tests.waiting import wait_for
-from webhook_dispatcher.dispatch.exchange import Reply, SendFailure, SignedRequest, Timings
-from webhook_dispatcher.dispatch.sender import SenderLimits
 
 
 async def test_the_request_arrives_byte_for_byte_and_verifies() -> None:
@@ -32,7 +32,7 @@ async def test_the_request_arrives_byte_for_byte_and_verifies() -> None:
 
 async def test_the_sender_adds_only_what_http_needs() -> None:
     async with Receiver() as receiver, local_sender() as sender:
-        await sender.send(SignedRequest(url=receiver.url, headers={"x-own": "1"}, body=b"{}"))
+        await sender.send(OutgoingRequest(url=receiver.url, headers={"x-own": "1"}, body=b"{}"))
 
         (received,) = receiver.received
     assert received.headers == {
@@ -282,7 +282,7 @@ async def test_closing_ends_what_is_under_way_as_a_failure() -> None:
 
 async def test_a_header_with_a_line_break_is_never_sent() -> None:
     async with Receiver() as receiver, local_sender() as sender:
-        request = SignedRequest(url=receiver.url, headers={"x-own": "a\r\nx-other: b"}, body=b"{}")
+        request = OutgoingRequest(url=receiver.url, headers={"x-own": "a\r\nx-other: b"}, body=b"{}")
         result = await sender.send(request)
 
         await sender.send(make_request(receiver.url))

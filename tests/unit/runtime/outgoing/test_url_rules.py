@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy, Allowed, judge_dial, judge_name
-from webhook_dispatcher.webhooks.url_rules import ParsedTarget, UrlProblem, check_url
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy, Allowed, judge_dial, judge_name
+from chatsdk_runtime.outgoing.url_rules import ParsedTarget, UrlProblem, check_url
 
 STRICT = AddressPolicy()
 LOOPBACK = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))

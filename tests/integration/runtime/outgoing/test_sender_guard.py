@@ -8,12 +8,12 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from chatsdk_runtime.outgoing.address_guard import AddressPolicy
+from chatsdk_runtime.outgoing.exchange import Reply, SendFailure
+from chatsdk_runtime.outgoing.guarded_dial import AddressRefusedError, GuardedSocketFactory
+from chatsdk_runtime.outgoing.sender import Sender, SenderLimits
 from tests.fixtures.receiver import Receiver
 from tests.fixtures.sending import NOTHING_EXCEPTED, THIS_MACHINE, Names, local_sender, make_request
-from webhook_dispatcher.dispatch.address_guard import AddressPolicy
-from webhook_dispatcher.dispatch.exchange import Reply, SendFailure
-from webhook_dispatcher.dispatch.guarded_dial import AddressRefusedError, GuardedSocketFactory
-from webhook_dispatcher.dispatch.sender import Sender, SenderLimits
 
 
 @pytest.mark.parametrize(
