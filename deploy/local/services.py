@@ -102,6 +102,8 @@ def settings_for(
             "CHAT_PUBLIC_URL": urls["chat"],
             "WEBHOOKS_PUBLIC_URL": urls["webhook-dispatcher"],
             "METRICS_PUBLIC_URL": urls["metrics"],
+            "CHAT_HOOK_ALLOW_HTTP": "true",
+            "CHAT_OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
         }
     if service == "webhooks":
         settings |= {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOWED_NETWORKS": "127.0.0.0/8"}

@@ -24,6 +24,8 @@ class Door:
 
 MINE, OTHERS = "one's own", "what others wrote"
 POLL = {"question": "?", "options": [{"id": "y", "text": "y"}, {"id": "n", "text": "n"}]}
+WORD_LIST = "/api/moderation/word-list"
+ENTRY = {"phrase": "psst", "action": "mask"}
 WORKSPACE = "/api/workspaces/{workspace_id}"
 MESSAGE = "/api/channels/{channel_id}/messages/{message_id}"
 ROUTES: dict[tuple[str, str], Door] = {
@@ -240,6 +242,33 @@ ROUTES: dict[tuple[str, str], Door] = {
         "either", "search:read", OTHERS, foreign=404, query="q=x"
     ),
     ("GET", "/api/search/suggestions"): Door("either", "search:read", "one's own channels", query="q=x"),
+    # Moderation: the app's servers, and moderators in their channels.
+    ("GET", WORD_LIST): Door("server", "moderation:manage", "what may not be said"),
+    ("PUT", WORD_LIST): Door("server", "moderation:manage", "what may not be said", {"entries": []}),
+    ("POST", f"{WORD_LIST}/entries"): Door("server", "moderation:manage", "what may not be said", ENTRY),
+    ("PATCH", f"{WORD_LIST}/entries/{{entry_id}}"): Door(
+        "server", "moderation:manage", "what may not be said", {}, 404
+    ),
+    ("DELETE", f"{WORD_LIST}/entries/{{entry_id}}"): Door(
+        "server", "moderation:manage", "what may not be said", foreign=404
+    ),
+    ("GET", "/api/moderation/hook"): Door("server", "moderation:manage", "who judges"),
+    ("PUT", "/api/moderation/hook"): Door(
+        "server", "moderation:manage", "who judges", {"url": "https://example.com/hook", "enabled": False}
+    ),
+    ("DELETE", "/api/moderation/hook"): Door("server", "moderation:manage", "who judges"),
+    ("POST", "/api/moderation/hook/rotate-secret"): Door("server", "moderation:manage", "gives a secret", {}),
+    ("GET", "/api/moderation/verdicts"): Door("server", "moderation:manage", "what was decided"),
+    ("GET", "/api/moderation/held"): Door("server", "moderation:manage", "what waits"),
+    ("POST", "/api/moderation/held/{message_id}/approve"): Door(
+        "server", "moderation:manage", "what waits", foreign=404
+    ),
+    ("POST", "/api/moderation/held/{message_id}/reject"): Door(
+        "server", "moderation:manage", "what waits", foreign=404
+    ),
+    ("GET", "/api/channels/{channel_id}/held"): Door("either", "chat:read", "by role", foreign=404),
+    ("POST", f"{MESSAGE}/approve"): Door("either", "chat:write", "by role", foreign=404),
+    ("POST", f"{MESSAGE}/reject"): Door("either", "chat:write", "by role", foreign=404),
     # More of channels.
     ("GET", "/api/channels/discover"): Door("either", "chat:read", "what anybody may join"),
     ("POST", "/api/channels/dm/ensure"): Door(

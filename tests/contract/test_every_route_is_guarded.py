@@ -112,6 +112,8 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
         poll = await far.call("POST", f"/api/channels/{ids['channel']}/polls", chat_routes.POLL)
         ids["poll"] = poll.json()["id"]
         ids |= await lifecycle_of(other)
+        entry = await other.server("POST", f"{chat_routes.WORD_LIST}/entries", chat_routes.ENTRY)
+        ids["entry"] = entry.json()["id"]
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]
         yield Walk(app, client, tenant, ann, far, await expired_token(doors, tenant, ann), ids)
 

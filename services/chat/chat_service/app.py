@@ -36,6 +36,8 @@ from chat_service.presence.reaping import Reaper
 from chat_service.presence.roster import Roster
 from chat_service.presence.telling import PresenceTeller
 from chat_service.presence.watching import Watches
+from chat_service.previews.fetching import PageFetcher
+from chat_service.previews.looking import PreviewLoop
 from chat_service.reads.telling import tell_receipts
 from chat_service.realtime.connection import SocketLimits
 from chat_service.realtime.consumers import RealtimeConsumer
@@ -47,8 +49,11 @@ from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
 from chat_service.retention.expiry import Expiry
 from chat_service.routers import ROUTERS
+from chat_service.screening.gate import Gate
+from chat_service.screening.known import is_about_screening
 from chat_service.search.indexer import index_log
 from chat_service.settings import ChatSettings
+from chat_service.strangers import Strangers
 from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
@@ -164,8 +169,7 @@ class _Service:
     async def running(self, public: FastAPI) -> AsyncIterator[None]:
         """The public application's lifespan."""
         settings, loops = self._settings, self._health.loops
-        epoch = await self._epoch()
-        faults = FaultPoints.parse(settings.fault_points if settings.is_development else "")
+        epoch, faults = await self._epoch(), self._faults()
         relay = self._relay(faults)
         writer = MessageWriter(
             settings.direct_url,
@@ -177,6 +181,7 @@ class _Service:
             faults=faults,
         )
         depot = Depot.open(settings, self._instruments.files)
+        strangers = Strangers.open(settings)
         keyring = Keyring.parse(settings.master_keys.get_secret_value())
         typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
@@ -193,19 +198,22 @@ class _Service:
             depot=depot,
             typists=typists,
             presence=teller,
+            screening=Gate.open(settings, self._pool, keyring, strangers.hooks, self._instruments.screening),
         )
         public.state.resources = resources
         public.state.realtime = realtime = self._start_realtime(resources)
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
-        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
+        self._start_previews(strangers, relay, epoch)
+        self._start_control(resources, SocketGuard(realtime.hub, tokens))
         self._health.started = True
         try:
             yield
         finally:
             await loops.stop()
             await realtime.roster.leave()
+            await strangers.close()
             await _resign(relay)
 
     def _relay(self, faults: FaultPoints) -> Relay:
@@ -237,6 +245,19 @@ class _Service:
         loops.start("retention", expiry.run)
         self._start_jobs(relay, depot, epoch)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
+
+    def _start_previews(self, strangers: Strangers, relay: Relay, epoch: int) -> None:
+        """What looks at the links of messages."""
+        settings = self._settings
+        previews = PreviewLoop(
+            self._pool,
+            PageFetcher(strangers.pages, timeout_s=settings.preview_timeout_s),
+            epoch=epoch,
+            poll_s=settings.preview_poll_s,
+            wake_relay=relay.wake,
+            instruments=self._instruments.previews,
+        )
+        self._health.loops.start("link-previews", previews.run)
 
     def _start_ephemeral(self, epoch: int) -> tuple[Typists, PresenceTeller]:
         """What tells of typing and presence."""
@@ -282,16 +303,20 @@ class _Service:
             instruments.closes,
         )
 
-    def _start_control(self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard) -> None:
-        """Tell the other replicas what is revoked, and hear it from them."""
+    def _start_control(self, resources: Resources, guard: SocketGuard) -> None:
+        """Tell the other replicas what is revoked or chosen anew, and hear it from them."""
+        control, tokens, gate = resources.control, resources.tokens, resources.screening
 
         def hear(event: ControlEvent) -> None:
             revocation = heard(event)
             if revocation is not None:
                 tokens.revoked(revocation)
+            if is_about_screening(event):
+                gate.forget(event.appid)
 
         def doubt() -> None:
             tokens.forget()
+            gate.forget()
             guard.doubt_all()
 
         tokens.on_revoked(guard.revoked)
@@ -327,6 +352,9 @@ class _Service:
             unlinked=timedelta(days=self._settings.upload_unlinked_days),
         )
         return Cleaner(self._pool, depot.objects, lifetimes)
+
+    def _faults(self) -> FaultPoints:
+        return FaultPoints.parse(self._settings.fault_points if self._settings.is_development else "")
 
     async def _epoch(self) -> int:
         """The database's epoch, once there is a database with a schema: without it there is nothing to serve."""

@@ -45,6 +45,8 @@ class ChatInstruments:
         self.files = UploadInstruments(registry)
         self.ephemeral = EphemeralInstruments(registry)
         self.presence = PresenceInstruments(registry)
+        self.screening = ScreeningInstruments(registry)
+        self.previews = PreviewInstruments(registry)
 
 
 class RelayInstruments:
@@ -121,6 +123,42 @@ class UploadInstruments:
             "chatsdk_upload_size_bytes",
             "Sizes of the files that were stored.",
             buckets=_FILE_BYTES,
+            registry=registry,
+        )
+
+
+class ScreeningInstruments:
+    """The series of word lists and before-send hooks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.screenings = Counter(
+            "chatsdk_screenings_total",
+            "Decisions of word lists and hooks, by source and action; what a list does not find is not counted.",
+            ["source", "action"],
+            registry=registry,
+        )
+        self.hook_calls = Counter(
+            "chatsdk_hook_calls_total",
+            "Questions to before-send hooks, by the answer or why there was none.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.hook_seconds = Histogram(
+            "chatsdk_hook_call_duration_seconds",
+            "Seconds that calls of before-send hooks took.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+
+class PreviewInstruments:
+    """The series of link previews."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.links = Counter(
+            "chatsdk_link_previews_total",
+            "Links that were looked at, by what came of it.",
+            ["outcome"],
             registry=registry,
         )
 

@@ -14,6 +14,10 @@ from chat_service.events.redaction_store import forget as forget_redactions
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.jobs.cleanup import clean as clean_jobs
 from chat_service.messages.detail_store import forget_expired_content
+from chat_service.previews.rules import JOBS_KEPT_DAYS
+from chat_service.previews.store import forget_jobs
+from chat_service.screening.rules import VERDICTS_KEPT_DAYS
+from chat_service.screening.store import forget_verdicts
 from chat_service.sync.op_store import forget_results
 from chat_service.uploads.cleanup import Cleaner
 from chatsdk_runtime.idempotency import forget_expired
@@ -42,6 +46,7 @@ async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None 
                 heartbeat.beat()
             await forget_revoked(connection)
             await forget_redactions(connection, before=datetime.now(UTC) - timedelta(days=LOG_KEPT_DAYS + 1))
+            await _forget_screening(connection, datetime.now(UTC))
             async with retention_turn(connection) as is_ours:
                 if is_ours:
                     await _drop_old_days(connection, before=today - timedelta(days=LOG_KEPT_DAYS))
@@ -67,6 +72,13 @@ async def write_key_uses_once(pool: Pool, tokens: TokenVerifier) -> None:
     if uses:
         async with reading(pool) as connection:
             await note_key_uses(connection, uses)
+
+
+async def _forget_screening(connection: Connection, now: datetime) -> None:
+    while await forget_verdicts(connection, before=now - timedelta(days=VERDICTS_KEPT_DAYS)):
+        pass
+    while await forget_jobs(connection, before=now - timedelta(days=JOBS_KEPT_DAYS)):
+        pass
 
 
 async def _drop_old_days(connection: Connection, *, before: date) -> None:

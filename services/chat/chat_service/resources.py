@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chat_service.events.control import ControlChannel
     from chat_service.messages.writer import MessageWriter
     from chat_service.presence.telling import PresenceTeller
+    from chat_service.screening.gate import Gate
     from chat_service.typists.ledger import Typists
     from chat_service.uploads.depot import Depot
 
@@ -34,3 +35,4 @@ class Resources:
     depot: Depot
     typists: Typists
     presence: PresenceTeller
+    screening: Gate

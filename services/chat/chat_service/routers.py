@@ -12,6 +12,7 @@ from chat_service.discovery import router as discovery_router
 from chat_service.erasure.api import router as erasure_router
 from chat_service.exports.api import router as exports_router
 from chat_service.holds.api import router as holds_router
+from chat_service.hooks.api import router as hook_router
 from chat_service.imports.api import router as imports_router
 from chat_service.memberstate.api import router as memberstate_router
 from chat_service.mentions.api import router as mentions_router
@@ -24,7 +25,10 @@ from chat_service.presence.api import router as presence_router
 from chat_service.reactions.api import router as reactions_router
 from chat_service.reads.api import router as reads_router
 from chat_service.realtime.api import router as realtime_router
+from chat_service.review.api import router as review_router
+from chat_service.review.channel_api import router as channel_review_router
 from chat_service.saved.api import router as saved_router
+from chat_service.screening.api import router as verdicts_router
 from chat_service.search.api import router as search_router
 from chat_service.sync.api import router as sync_router
 from chat_service.threads.api import router as threads_router
@@ -33,6 +37,7 @@ from chat_service.uploads.api import router as uploads_router
 from chat_service.uploads.content_api import router as content_router
 from chat_service.users.api import router as users_router
 from chat_service.users.own_api import router as own_user_router
+from chat_service.wordlists.api import router as word_list_router
 from chat_service.workspaces.api import router as workspaces_router
 from chat_service.workspaces.invites_api import router as invites_router
 from chat_service.workspaces.members_api import router as workspace_members_router
@@ -57,6 +62,11 @@ ROUTERS = (
     memberstate_router,
     polls_router,
     mentions_router,
+    channel_review_router,
+    review_router,
+    word_list_router,
+    hook_router,
+    verdicts_router,
     search_router,
     workspaces_router,
     workspace_members_router,

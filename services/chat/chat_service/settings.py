@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from chatsdk_runtime.outgoing.address_guard import IPNetwork, parse_networks
 from chatsdk_runtime.settings import ServiceSettings, database_url
 
 
@@ -241,6 +242,67 @@ class ChatSettings(ServiceSettings):
         description="Seconds before what a user wrote is erased: for as long, a replica that has not heard of it may "
         "still take a call of theirs.",
     )
+    outgoing_allowed_networks: str = Field(
+        "",
+        validation_alias="CHAT_OUTGOING_ALLOWED_NETWORKS",
+        description="Networks that before-send hooks and link previews may reach although they are not public, "
+        "comma separated, e.g. 127.0.0.0/8.",
+    )
+    hook_allow_http: bool = Field(
+        False,
+        validation_alias="CHAT_HOOK_ALLOW_HTTP",
+        description="Whether before-send hooks may have http:// URLs; https only is the default.",
+    )
+    hook_calls_at_once: int = Field(
+        50,
+        ge=1,
+        validation_alias="CHAT_HOOK_CALLS_AT_ONCE",
+        description="Calls of one app's before-send hook under way at once, from this replica.",
+    )
+    screening_waiting: int = Field(
+        1_000,
+        ge=1,
+        validation_alias="CHAT_SCREENING_WAITING",
+        description="Messages of one app that may wait for its list or hook; more are answered 503 `overloaded`.",
+    )
+    hook_breaker_failures: int = Field(
+        5,
+        ge=1,
+        validation_alias="CHAT_HOOK_BREAKER_FAILURES",
+        description="Failures in a row after which a before-send hook is left alone for a while.",
+    )
+    hook_breaker_open_s: float = Field(
+        10.0,
+        gt=0,
+        validation_alias="CHAT_HOOK_BREAKER_OPEN_S",
+        description="Seconds for which it is left alone before one call tries it again.",
+    )
+    screening_fresh_s: float = Field(
+        5.0,
+        gt=0,
+        validation_alias="CHAT_SCREENING_FRESH_S",
+        description="Seconds after which an app's word list and hook are looked up again even if nobody told "
+        "that they changed.",
+    )
+    preview_timeout_s: float = Field(
+        5.0,
+        gt=0,
+        le=30,
+        validation_alias="CHAT_PREVIEW_TIMEOUT_S",
+        description="Deadline of looking at one link in seconds, redirects and all.",
+    )
+    preview_body_bytes: int = Field(
+        262_144,
+        ge=1_024,
+        validation_alias="CHAT_PREVIEW_BODY_BYTES",
+        description="Of a linked page so many bytes are read.",
+    )
+    preview_poll_s: float = Field(
+        0.5,
+        gt=0,
+        validation_alias="CHAT_PREVIEW_POLL_S",
+        description="Seconds between two looks for messages with links.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",
@@ -251,6 +313,17 @@ class ChatSettings(ServiceSettings):
     def _one_database(self) -> Self:
         database_url(self.given_database_url, self.fallback_database_url, "chatsdk_chat", "CHAT_DATABASE_URL")
         return self
+
+    @field_validator("outgoing_allowed_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text
+
+    @property
+    def outgoing_networks(self) -> tuple[IPNetwork, ...]:
+        """`outgoing_allowed_networks`, parsed."""
+        return parse_networks(self.outgoing_allowed_networks)
 
     @property
     def database_url(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Self
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
+from chatsdk_runtime.outgoing.address_guard import IPNetwork, parse_networks
 from chatsdk_runtime.settings import ServiceSettings, database_url
 
 DATABASE = "chatsdk_webhooks"
@@ -159,7 +159,7 @@ class Settings(DatabaseSettings):
     @field_validator("allowed_networks")
     @classmethod
     def _are_networks(cls, text: str) -> str:
-        _networks(text)
+        parse_networks(text)
         return text
 
     @field_validator("fault_points_text")
@@ -182,15 +182,11 @@ class Settings(DatabaseSettings):
         return self
 
     @property
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+    def networks(self) -> tuple[IPNetwork, ...]:
         """`allowed_networks`, parsed."""
-        return _networks(self.allowed_networks)
+        return parse_networks(self.allowed_networks)
 
     @property
     def fault_points(self) -> FaultPoints:
         """Armed in development only."""
         return FaultPoints.parse(self.fault_points_text) if self.is_development else FaultPoints()
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

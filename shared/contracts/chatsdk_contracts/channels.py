@@ -34,6 +34,7 @@ class ChannelConfig(WireModel):
     mentions: bool = Field(default=True, json_schema_extra={SINCE: "0.2"})
     slow_mode_s: int = Field(default=0, json_schema_extra={SINCE: "0.2"})
     max_message_length: int = Field(default=10_000, json_schema_extra={SINCE: "0.2"})
+    link_previews: bool = Field(default=False, json_schema_extra={SINCE: "0.2"})
 
 
 class Channel(WireModel):

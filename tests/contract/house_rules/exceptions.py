@@ -15,6 +15,10 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
         2,
         "a batch that fails is written one by one, and each sender gets its own error",
     ),
+    ("errors_are_caught_by_name", "services/chat/chat_service/previews/fetching.py"): (
+        1,
+        "a hostile page becomes a link without a preview, whatever it provokes in the parser",
+    ),
     ("errors_are_caught_by_name", "services/metrics/metrics_service/consumers.py"): (
         2,
         "a page that fails is counted one by one, and the event at fault is parked",

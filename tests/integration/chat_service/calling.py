@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import httpx2
 import orjson
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from chat_service.auth.verifier import TokenVerifier
@@ -18,7 +19,9 @@ from chat_service.instruments import ChatInstruments
 from chat_service.presence.telling import PresenceTeller
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
+from chat_service.screening.gate import Gate
 from chat_service.settings import ChatSettings
+from chat_service.strangers import Strangers
 from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.depot import Depot
@@ -123,6 +126,7 @@ async def running_doors(
     admin_token: str | None = ADMIN_TOKEN,
     control: ControlChannel | None = None,
     uploads_url: str = "memory:///",
+    **settings_given: object,
 ) -> AsyncIterator[Chat]:
     """The public routes of this part over the given database."""
     environment = {
@@ -133,6 +137,9 @@ async def running_doors(
         "admin_token": admin_token,
         "environment": "development",
         "uploads_url": uploads_url,
+        "outgoing_allowed_networks": "127.0.0.0/8",
+        "hook_allow_http": True,
+        **settings_given,
     }
     wakes: list[int] = []
     keyring = Keyring.parse(MASTER_KEYS)
@@ -140,6 +147,7 @@ async def running_doors(
     settings = ChatSettings.model_validate(environment)
     instruments = ChatInstruments(CollectorRegistry())
     ephemeral = EphemeralChannel("amqp://127.0.0.1:1", instruments.ephemeral)
+    strangers = Strangers.open(settings)
     async with running_writer(database) as writer:
         resources = Resources(
             settings=settings,
@@ -153,23 +161,30 @@ async def running_doors(
             depot=Depot.open(settings, instruments.files),
             typists=Typists(ephemeral, instruments.presence, epoch=1, lifetime_s=settings.typing_lifetime_s),
             presence=PresenceTeller(ephemeral, instruments.presence, epoch=1),
+            screening=Gate.open(settings, pool, keyring, strangers.hooks, instruments.screening),
         )
-        app = new_app(
-            title="chat",
-            version="0",
-            instruments=RuntimeInstruments(CollectorRegistry()),
-            max_body_bytes=262_144,
-            larger_bodies=[*body_limits(resources.depot.limits), body_limit(settings.import_bytes)],
-        )
-        app.state.resources = resources
-        for router in ROUTERS:
-            app.include_router(router)
-        transport = httpx2.ASGITransport(app=app)
+        transport = httpx2.ASGITransport(app=_public(resources))
         try:
             async with httpx2.AsyncClient(transport=transport, base_url="http://chat") as client:
                 yield Chat(client, resources, wakes)
         finally:
+            await strangers.close()
             await pool.close()
+
+
+def _public(resources: Resources) -> FastAPI:
+    """The application of these resources."""
+    app = new_app(
+        title="chat",
+        version="0",
+        instruments=RuntimeInstruments(CollectorRegistry()),
+        max_body_bytes=262_144,
+        larger_bodies=[*body_limits(resources.depot.limits), body_limit(resources.settings.import_bytes)],
+    )
+    app.state.resources = resources
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
 
 
 async def waiting_for_locks(chat: Chat) -> int:

@@ -11,7 +11,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from chat_service.instruments import ChatInstruments
-from chat_service.messages.rules import Send
+from chat_service.messages.rules import ScreenedSend, Send
 from chat_service.messages.writer import MessageWriter
 from chatsdk_contracts.ids import AppId, ChannelId, UserId, new_id
 from chatsdk_runtime.fault_points import FaultPoints
@@ -62,9 +62,9 @@ async def a_channel(pool: Pool, app_id: AppId, members: Sequence[str]) -> Channe
 
 def a_send(
     app_id: AppId, channel_id: ChannelId, client_id: str, text: str = "hello", user: str = "ann"
-) -> Send:
-    """One plain send."""
-    return Send(
+) -> ScreenedSend:
+    """One plain send, as if the gate had seen it."""
+    send = Send(
         app_id=app_id,
         channel_id=channel_id,
         user_id=UserId(user),
@@ -78,6 +78,7 @@ def a_send(
         request_hash=hashlib.sha256(text.encode()).digest(),
         traceparent=None,
     )
+    return ScreenedSend(send)
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ def test_only_chat_is_given_the_admin_token_and_only_the_dispatcher_may_reach_lo
 
     assert chat["CHATSDK_ADMIN_TOKEN"] == "admin"
     assert "CHATSDK_ADMIN_TOKEN" not in webhooks | metrics
+    assert chat["CHAT_OUTGOING_ALLOWED_NETWORKS"] == "127.0.0.0/8"
     assert webhooks["WEBHOOKS_ALLOWED_NETWORKS"] == "127.0.0.0/8"
     assert "WEBHOOKS_ALLOWED_NETWORKS" not in chat | metrics
 

@@ -100,6 +100,7 @@ Exporter = Annotated[Principal, requires("export:create", by="server")]
 ChannelExporter = Annotated[Principal, requires("export:create")]
 Importer = Annotated[Principal, requires("import:create", by="server")]
 TokenMinter = Annotated[Principal, requires("tokens:mint", by="server")]
+ModerationManager = Annotated[Principal, requires("moderation:manage", by="server")]
 KeyManager = Annotated[Principal, requires("keys:manage", by="server")]
 
 # Whatever the scopes, for what anybody of that kind may call.

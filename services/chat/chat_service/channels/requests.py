@@ -37,6 +37,7 @@ class ConfigFields(RequestModel):
     mentions: bool = True
     slow_mode_s: Annotated[int, Field(ge=0, le=3_600)] = 0
     max_message_length: Annotated[int, Field(ge=1, le=LONGEST_TEXT)] = 10_000
+    link_previews: bool = False
 
 
 class CreateChannel(RequestModel):

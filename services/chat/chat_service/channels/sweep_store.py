@@ -149,10 +149,13 @@ with history as (
   delete from poll where message_id = any($1::uuid[])
 ), mentioned as (
   delete from mention where message_id = any($1::uuid[])
+), verdicts as (
+  delete from screening_verdict where message_id = any($1::uuid[])
 )
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}', version = version + 1,
+  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}',
+  version = version + 1,
   updated_at = $2, deleted_at = coalesce(deleted_at, $2)
 where id = any($1::uuid[])
 """

@@ -286,9 +286,13 @@ with history as (
   delete from mention where message_id = any($1::uuid[])
 ), searched as (
   delete from message_search where message_id = any($1::uuid[])
+), verdicts as (
+  delete from screening_verdict where message_id = any($1::uuid[])
+), looked_at as (
+  delete from link_preview_job where message_id = any($1::uuid[])
 )
 update message
-set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
+set status = case when status = 'held' then 'rejected' else status end, link_previews = '[]', type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
   reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}', hlc = null, request_hash = '', cv = erased.cv,
   version = erased.version, client_msg_id = erased.client_msg_id, updated_at = $5,
   deleted_at = coalesce(deleted_at, $5), purged_at = coalesce(purged_at, $5)

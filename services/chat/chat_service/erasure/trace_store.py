@@ -252,6 +252,11 @@ with gone as (
 )
 select 1 from gone
 """,
+    "verdicts": """
+delete from screening_verdict
+where ctid in (select ctid from screening_verdict where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
     "mentions_read": """
 delete from mention_read
 where ctid in (select ctid from mention_read where app_id = $1 and user_id = $2 limit $3)

@@ -76,6 +76,11 @@ def user_event(
     return _event(event_class, cause, subject_of("users", user_id), version, data, None, None)
 
 
+def user_notice(event_class: type[Event], cause: Cause, user_id: UserId, data: WireModel) -> LoggedEvent:
+    """An event for a user that is logged and told like any other, and stands outside the user's order."""
+    return _event(event_class, cause, subject_of("users", user_id), None, data, None, None)
+
+
 def workspace_event(
     event_class: type[Event], cause: Cause, workspace_id: WorkspaceId, version: int, data: WireModel
 ) -> LoggedEvent:

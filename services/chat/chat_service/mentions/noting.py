@@ -17,7 +17,7 @@ from chat_service.mentions.store import NewMention
 from chatsdk_contracts.ids import AppId, ChannelId, MentionId, UserId, new_id
 from chatsdk_contracts.mentions import Mention, MentionCreated
 from chatsdk_contracts.messages import Message
-from chatsdk_runtime.postgres import Transaction
+from chatsdk_runtime.postgres import Connection, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Noted:
     events: list[LoggedEvent] = field(default_factory=list)
 
 
-async def present(tx: Transaction, asking: Sequence[Asking]) -> list[Present]:
+async def present(connection: Connection, asking: Sequence[Asking]) -> list[Present]:
     """Who of those asked for is there, in the order of `asking`; no query when nobody is asked for."""
     wanted = [
         store.Wanted(place, one.channel_id, one.author_id, user_id)
@@ -56,7 +56,7 @@ async def present(tx: Transaction, asking: Sequence[Asking]) -> list[Present]:
     members: list[set[UserId]] = [set() for _ in asking]
     deaf: list[set[UserId]] = [set() for _ in asking]
     if wanted:
-        for found in await store.members_among(tx, wanted):
+        for found in await store.members_among(connection, wanted):
             members[found.place].add(found.user_id)
             if found.deaf:
                 deaf[found.place].add(found.user_id)

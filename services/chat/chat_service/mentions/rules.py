@@ -77,6 +77,11 @@ def asked_by(named: Sequence[UserId], groups: Sequence[MentionGroup], text: str)
     return _asked(named, users, groups, written_groups)
 
 
+def asked_by_change(asked: Asked, before: str, after: str) -> Asked:
+    """The same for a text that was changed before it was sent: what was asked for beside it stays."""
+    return asked if before == after else asked_by(asked.named, asked.named_groups, after)
+
+
 def asked_by_edit(
     before: Message, named: Sequence[UserId] | None, groups: Sequence[MentionGroup] | None, text: str
 ) -> Asked:

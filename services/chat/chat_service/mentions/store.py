@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chatsdk_contracts.ids import AppId, ChannelId, MentionId, MessageId, UserId
 from chatsdk_contracts.messages import Message
-from chatsdk_runtime.postgres import Transaction
+from chatsdk_runtime.postgres import Connection, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class NewMention:
     created_at: datetime
 
 
-async def members_among(tx: Transaction, wanted: Sequence[Wanted]) -> list[Found]:
-    """Those who are members, under the lock of their channels."""
-    rows = await tx.fetch(
+async def members_among(connection: Connection, wanted: Sequence[Wanted]) -> list[Found]:
+    """Those who are members; under the lock of their channels that stays so."""
+    rows = await connection.fetch(
         _MEMBERS_AMONG,
         [one.place for one in wanted],
         [UUID(one.channel_id) for one in wanted],

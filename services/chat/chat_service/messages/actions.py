@@ -18,10 +18,14 @@ from chat_service.mentions import noting
 from chat_service.mentions.noting import Asking, Said
 from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
 from chat_service.messages import detail_store, rules, store, views
-from chat_service.messages.rules import Send
-from chat_service.messages.visible_store import fetch_readable, list_after, list_before
+from chat_service.messages.rules import ScreenedSend, ScreenedText, Send
+from chat_service.messages.visible_store import fetch_readable, fetch_unsent, list_after, list_before
 from chat_service.messages.waiting import Sent
+from chat_service.previews import store as previews
+from chat_service.previews.rules import wanted_previews
 from chat_service.resources import Resources
+from chat_service.review.errors import MessageNotSent
+from chat_service.review.rules import may_see_unsent
 from chat_service.uploads.attaching import names_uploads, with_uploads
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import ChangedMessage, MentionGroup, Message, MessageUpdated
@@ -71,18 +75,19 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
 
 
 async def _write(resources: Resources, wanted: Send) -> Sent:
-    """Hand a send to the writer. Files that it shows are looked up here, so that sends without any pay nothing."""
-    described = wanted
-    if names_uploads(wanted.attachments):
-        async with transaction(resources.pool) as tx:
-            described = await with_files(tx, wanted)
-    sent = await resources.writer.write(described)
+    """Screen a send and hand it to the writer. Files that it shows are looked up here: sends without any pay nothing."""
+    async with resources.screening.screened(wanted) as screened:
+        described = screened
+        if names_uploads(screened.attachments):
+            async with transaction(resources.pool) as tx:
+                described = await with_files(tx, screened)
+        sent = await resources.writer.write(described)
     if not sent.duplicate:
         resources.typists.spoke(wanted.app_id, wanted.channel_id, wanted.user_id, sent.message.created_at)
     return sent
 
 
-async def with_files(tx: Transaction, wanted: Send) -> Send:
+async def with_files(tx: Transaction, wanted: ScreenedSend) -> ScreenedSend:
     """The send with what is known of the files that it shows.
 
     Raises:
@@ -172,7 +177,7 @@ async def get_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> Answer:
     """One message, or its tombstone."""
-    message, _ = await require_message(connection, caller, channel_id, message_id)
+    message, _ = await find_message(connection, caller, channel_id, message_id)
     (body,) = await views.shown(connection, caller, [message])
     return Answer(body)
 
@@ -190,7 +195,7 @@ class Change:
 
 async def present(connection: Connection, change: Change) -> bytes:
     """The message as it is now, for the repeat of a call that changed it."""
-    message, _ = await require_message(connection, change.caller, change.channel_id, change.message_id)
+    message, _ = await find_message(connection, change.caller, change.channel_id, change.message_id)
     return data_json(message)
 
 
@@ -209,14 +214,39 @@ class Edit:
         return self.named is None and self.named_groups is None
 
 
-async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
+@dataclass(frozen=True, slots=True)
+class ScreenedEdit(Edit):
+    """An edit whose text passed the gate."""
+
+    text: ScreenedText
+
+
+async def screen_edit(resources: Resources, change: Change, wanted: Edit) -> ScreenedEdit | ServiceError:
+    """The edit as it may be written, or why it may not; before its transaction, as a hook takes its time.
+
+    The refusal is a value, because the repeat of a call is answered before anything is refused.
+    """
+
+    async def look(connection: Connection) -> Message:
+        message, standing = await require_message(
+            connection, change.caller, change.channel_id, change.message_id
+        )
+        _require_editable(message, standing, change, wanted.text)
+        return message
+
+    try:
+        text = await resources.screening.screen_edit(
+            change.caller.app_id, change.channel_id, wanted.text, look
+        )
+    except ServiceError as refusal:
+        return refusal
+    return ScreenedEdit(text, wanted.hlc, wanted.named, wanted.named_groups)
+
+
+async def edit(tx: Transaction, change: Change, wanted: ScreenedEdit) -> Answer:
     """Write a new text and whom it mentions; the same again changes nothing. Only who is new there hears of it."""
     message, standing = await lock_message(tx, change)
-    if not rules.may_edit(message, change.caller.user_id):
-        raise Forbidden("Only its author may edit a message.")
-    if message.deleted_at is not None:
-        raise Conflict("The message is deleted.", extra={"current": _plain(message)})
-    check_base(message, change.base_version)
+    _require_editable(message, standing, change, wanted.text)
     asked = asked_by_edit(message, wanted.named, wanted.named_groups, wanted.text)
     (there,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
     may_call_all = rules.may_call_all(standing.role, by_server=change.caller.user_id is None)
@@ -225,10 +255,6 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
         raise mentioned
     if wanted.text == message.text and (wanted.keeps_mentions or mentioned.are_of(message)):
         return Answer(data_json(message))
-    if (refusal := rules.too_long(wanted.text, standing.config)) is not None:
-        raise refusal
-    if not wanted.text and not message.attachments:
-        raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
     edited = _edited(message, wanted, mentioned, standing.cv + 1, change.cause.now)
     await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
     data = ChangedMessage(**edited.model_dump(), changed=rules.changed_by_edit(message, edited))
@@ -238,13 +264,32 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
     await store.next_cv(tx, change.channel_id)
     await append(tx, [event, *noted.events])
     await noting.write(tx, noted)
+    if edited.text != message.text and (jobs := wanted_previews([(edited, standing.config)])):
+        await previews.enqueue(tx, jobs, change.cause.now)
     return Answer(data_json(edited))
+
+
+def _require_editable(message: Message, standing: store.Standing, change: Change, text: str) -> None:
+    """Raises what stands in the way of this text in the place of the present one."""
+    if not rules.may_edit(message, change.caller.user_id):
+        raise Forbidden("Only its author may edit a message.")
+    if message.deleted_at is not None:
+        raise Conflict("The message is deleted.", extra={"current": _plain(message)})
+    check_base(message, change.base_version)
+    if text == message.text:
+        return
+    if (refusal := rules.too_long(text, standing.config)) is not None:
+        raise refusal
+    if not text and not message.attachments:
+        raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
 
 
 def _edited(message: Message, wanted: Edit, mentioned: Mentioned, cv: int, now: datetime) -> Message:
     return message.model_copy(
         update={
             "text": wanted.text,
+            # Those that are there are of what it said before.
+            "link_previews": message.link_previews if wanted.text == message.text else [],
             "mentions": mentioned.users,
             "mention_groups": mentioned.groups,
             "version": message.version + 1,
@@ -256,8 +301,10 @@ def _edited(message: Message, wanted: Edit, mentioned: Mentioned, cv: int, now: 
     )
 
 
-async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.Standing]:
-    """The message and the caller's standing in its channel, read under the channel's lock.
+async def lock_message(
+    tx: Transaction, change: Change, *, unsent: bool = False
+) -> tuple[Message, store.Standing]:
+    """The message and the caller's standing in its channel, read under the channel's lock; `unsent`: also a held one.
 
     Raises:
         NotFound: no such channel or message, or none that the caller may know of.
@@ -266,13 +313,30 @@ async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.
     app_id: AppId = change.caller.app_id
     if not await store.lock_channel(tx, app_id, change.channel_id):
         raise ChannelNotFound
-    return await require_message(tx, change.caller, change.channel_id, change.message_id)
+    find = find_message if unsent else require_message
+    return await find(tx, change.caller, change.channel_id, change.message_id)
 
 
 async def require_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> tuple[Message, store.Standing]:
-    """A message that the caller may see, perhaps as a tombstone, and the caller's standing in its channel.
+    """A sent message that the caller may see, perhaps as a tombstone, and the caller's standing in its channel.
+
+    Raises:
+        NotFound: no such channel or message, or none that the caller may see.
+        NotAMember: the channel is known to the caller, who is not in it.
+        MessageNotSent: it waits for a moderator, or was rejected by one.
+    """
+    message, standing = await find_message(connection, caller, channel_id, message_id)
+    if message.status != "sent":
+        raise MessageNotSent(message)
+    return message, standing
+
+
+async def find_message(
+    connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
+) -> tuple[Message, store.Standing]:
+    """A message that the caller may see, perhaps as a tombstone or not sent yet, and the standing in its channel.
 
     Raises:
         NotFound: no such channel or message, or none that the caller may see.
@@ -280,9 +344,12 @@ async def require_message(
     """
     standing = await require_readable(connection, caller, channel_id)
     message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq)
-    if message is None:
+    if message is not None:
+        return message, standing
+    unsent = await fetch_unsent(connection, channel_id, message_id)
+    if unsent is None or not may_see_unsent(unsent, caller.user_id, standing.role):
         raise MessageNotFound
-    return message, standing
+    return unsent, standing
 
 
 async def require_readable(

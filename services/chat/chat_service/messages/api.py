@@ -20,6 +20,7 @@ from chat_service.messages import actions, removal
 from chat_service.messages.actions import Page
 from chat_service.messages.requests import EditMessage, SendMessage, change_of, edit_of, send_of
 from chat_service.messages.shelf import Shelf
+from chat_service.screening.gate import passed
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
 from chatsdk_runtime.postgres import Transaction, reading
@@ -88,9 +89,10 @@ async def edit_message(
     """Write a new text; with a base version that is not the present one 409 and the current message."""
     base_version = body.base_version if body.base_version is not None else _if_match(request)
     change = change_of(request, caller, channel_id, message_id, base_version)
+    screened = await actions.screen_edit(resources_of(request), change, edit_of(body, change.cause.now))
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.edit(tx, change, edit_of(body, change.cause.now))
+        return await actions.edit(tx, change, passed(screened))
 
     return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 

@@ -18,15 +18,26 @@ from chat_service.mentions import noting
 from chat_service.mentions.noting import Asking, Said
 from chat_service.mentions.rules import NOBODY
 from chat_service.messages import send_store
-from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Send, SendFacts, Verdict
+from chat_service.messages.rules import (
+    Accepted,
+    ChannelHead,
+    Decisions,
+    ScreenedSend,
+    Send,
+    SendFacts,
+    Verdict,
+)
+from chat_service.previews import store as previews
+from chat_service.previews.rules import wanted_previews
 from chat_service.reactions import actions as reactions
 from chat_service.reactions.rules import Reacted, Reacting
 from chat_service.reactions.rules import Verdict as ReactionVerdict
+from chat_service.review import holding as review
 from chat_service.threads import replying
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import MessageNew
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.postgres import Transaction
+from chatsdk_runtime.postgres import Connection, Transaction
 
 
 @dataclass(slots=True)
@@ -47,7 +58,12 @@ class Written:
 
 
 async def write_batch(
-    tx: Transaction, sends: Sequence[Send], reacting: Sequence[Reacting] = (), *, now: datetime, epoch: int
+    tx: Transaction,
+    sends: Sequence[ScreenedSend],
+    reacting: Sequence[Reacting] = (),
+    *,
+    now: datetime,
+    epoch: int,
 ) -> Written:
     """Decide and write; nothing that decides is read before the channels are locked."""
     wanted = {UUID(send.channel_id) for send in sends} | {UUID(one.channel_id) for one in reacting}
@@ -77,7 +93,7 @@ async def _write_sends(
     ready = [place for place, send in enumerate(sends) if send.channel_id in channels]
     if not ready:
         return
-    facts = await _facts(tx, [sends[place] for place in ready])
+    facts = await facts_of(tx, [sends[place] for place in ready])
     decisions = Decisions(now)
     for place, fact in zip(ready, facts, strict=True):
         send = sends[place]
@@ -85,35 +101,54 @@ async def _write_sends(
     accepted = [verdict for verdict in written.verdicts if isinstance(verdict, Accepted)]
     if not accepted:
         return
-    bodies = {one.message.id: data_json(one.message) for one in accepted}
-    written.bodies = bodies
-    changed = {one.message.channel_id for one in accepted}
-    causes = [_cause(one.send, now, epoch) for one in accepted]
-    replied = await replying.grow(tx, channels, accepted, causes)
-    noted = await noting.note(tx, _said(accepted, causes))
+    written.bodies = {one.message.id: data_json(one.message) for one in accepted}
+    sent = [one for one in accepted if not one.send.held]
+    if sent or decisions.slowed:
+        await _write_sent(tx, channels, sent, written.bodies, decisions, epoch)
+    if held := [one for one in accepted if one.send.held]:
+        await review.write_held(tx, held, now=now, epoch=epoch)
+    jobs = wanted_previews((one.message, channels[one.message.channel_id].config) for one in sent)
+    if jobs:
+        await previews.enqueue(tx, jobs, now)
+
+
+async def _write_sent(
+    tx: Transaction,
+    channels: Mapping[ChannelId, ChannelHead],
+    sent: Sequence[Accepted],
+    bodies: Mapping[MessageId, bytes],
+    decisions: Decisions,
+    epoch: int,
+) -> None:
+    """Write what is sent now, with what it makes of threads and mentions; without any, who is slowed down."""
+    changed = {one.message.channel_id for one in sent}
+    causes = [_cause(one.send, decisions.now, epoch) for one in sent]
+    replied = await replying.grow(tx, channels, [one.message for one in sent], causes)
+    noted = await noting.note(tx, _said(sent, causes))
     await send_store.write_sends(
         tx,
         [channel for channel in channels.values() if channel.id in changed],
         replied.threads,
-        accepted,
+        sent,
         [
-            *(_event(one, cause, bodies) for one, cause in zip(accepted, causes, strict=True)),
+            *(_event(one, cause, bodies) for one, cause in zip(sent, causes, strict=True)),
             *replied.events,
             *noted.events,
         ],
-        now,
+        decisions.now,
         decisions.slowed,
     )
     await replying.write_places(tx, replied)
     await noting.write(tx, noted)
 
 
-async def _facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
-    facts = await send_store.send_facts(tx, sends)
+async def facts_of(connection: Connection, sends: Sequence[Send]) -> list[SendFacts]:
+    """What decides on sends; read under the lock it binds, read without it says what would be decided now."""
+    facts = await send_store.send_facts(connection, sends)
     if all(send.asked is NOBODY for send in sends):
         return facts
     asking = [Asking(send.channel_id, send.user_id, send.asked) for send in sends]
-    present = await noting.present(tx, asking)
+    present = await noting.present(connection, asking)
     return [replace(fact, present=there) for fact, there in zip(facts, present, strict=True)]
 
 

@@ -174,6 +174,8 @@ with history as (
   delete from saved_message where message_id = $1
 ), mentions as (
   delete from mention where message_id = $1
+), verdicts as (
+  delete from screening_verdict where message_id = $1
 )
 update message set purged_at = $2 where id = $1
 """

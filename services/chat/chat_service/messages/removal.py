@@ -6,7 +6,7 @@ Deleting leaves a tombstone and a sealed copy with a date; purging leaves the to
 from __future__ import annotations
 
 from chat_service.errors import NotRestorable, RoleTooLow
-from chat_service.events.log import append, channel_event
+from chat_service.events.log import append, channel_event, user_notice
 from chat_service.holds.check import refuse_held_message
 from chat_service.messages import detail_store, rules, store
 from chat_service.messages.actions import Change, check_base, lock_message
@@ -14,7 +14,8 @@ from chat_service.messages.shelf import Shelf
 from chat_service.threads import replying
 from chat_service.uploads.link_store import link, links_of, unlink
 from chatsdk_contracts.ids import MessageId
-from chatsdk_contracts.messages import MessageDeleted, MessagePurged, MessageUndeleted, tombstone
+from chatsdk_contracts.messages import Message, MessageDeleted, MessagePurged, MessageUndeleted, tombstone
+from chatsdk_contracts.moderation import MessageRejected
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import Forbidden
 from chatsdk_runtime.idempotency import Answer
@@ -23,13 +24,15 @@ from chatsdk_runtime.postgres import Transaction
 
 async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     """Leave a tombstone, and nothing of what was said in the log; deleting a tombstone changes nothing."""
-    message, standing = await lock_message(tx, change)
+    message, standing = await lock_message(tx, change, unsent=True)
     if not rules.may_delete(message, change.caller.user_id, standing.role):
         raise Forbidden("Only its author or a moderator may delete a message.")
     if message.deleted_at is not None:
         return Answer(data_json(message))
     check_base(message, change.base_version)
     await refuse_held_message(tx, change.caller.app_id, change.channel_id, message.user_id)
+    if message.status != "sent":
+        return await _withdraw(tx, change, message)
     gone = tombstone(
         message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
     )
@@ -41,6 +44,18 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     await store.next_cv(tx, change.channel_id)
     await append(tx, [channel_event(MessageDeleted, change.cause, change.channel_id, gone.cv, gone)])
     await replying.recount(tx, change.cause, gone, -1)
+    return Answer(data_json(gone))
+
+
+async def _withdraw(tx: Transaction, change: Change, message: Message) -> Answer:
+    """Take back what waits for a moderator, or was rejected. The channel never heard of it, and does not now."""
+    now = change.cause.now
+    rejected = message.model_copy(update={"status": "rejected"})
+    gone = tombstone(rejected, deleted_at=now, deleted_by=change.caller.user_id, cv=message.cv)
+    await _redact_log(tx, message.id)
+    await unlink(tx, [message.id], now)
+    await store.write_tombstone(tx, gone)
+    await append(tx, [user_notice(MessageRejected, change.cause, message.user_id, gone)])
     return Answer(data_json(gone))
 
 

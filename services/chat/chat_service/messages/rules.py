@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NewType
 
 import orjson
 
@@ -61,6 +61,15 @@ class Send:
     hlc: str | None = None
     type: MessageType = "regular"
     asked: Asked = NOBODY
+    # It has to wait for a moderator: stored, without a place in the channel.
+    held: bool = False
+    # Whether it may wait at all: what comes with it, as a poll does, cannot.
+    may_wait: bool = True
+
+
+# What the writer and the edit take: made by the gate alone (screening/gate.py), so that nothing is written unseen.
+ScreenedSend = NewType("ScreenedSend", Send)
+ScreenedText = NewType("ScreenedText", str)
 
 
 @dataclass(slots=True)
@@ -190,16 +199,21 @@ class Decisions:
         # Never longer than the interval, should the clock have been set back.
         return SlowMode(min(math.ceil(left_s), interval_s)) if left_s > 0 else None
 
-    def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts, mentioned: Mentioned) -> Message:
+    def _place(self, send: Send, channel: ChannelHead, facts: SendFacts) -> tuple[int | None, int | None]:
+        """The next number of the channel or of the thread; none for what is held, which changes nothing there."""
+        if send.held:
+            return None, None
         channel.cv += 1
-        seq, thread_seq = None, None
         if send.parent_id is None:
             channel.last_seq += 1
             channel.added += 1
-            seq = channel.last_seq
-        else:
-            thread_seq = self.threads.get(send.parent_id, facts.parent_last_seq or 0) + 1
-            self.threads[send.parent_id] = thread_seq
+            return channel.last_seq, None
+        thread_seq = self.threads.get(send.parent_id, facts.parent_last_seq or 0) + 1
+        self.threads[send.parent_id] = thread_seq
+        return None, thread_seq
+
+    def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts, mentioned: Mentioned) -> Message:
+        seq, thread_seq = self._place(send, channel, facts)
         return Message(
             id=send.message_id or MessageId(new_id()),
             channel_id=send.channel_id,
@@ -210,6 +224,7 @@ class Decisions:
             seq=seq,
             thread_seq=thread_seq,
             cv=channel.cv,
+            status="held" if send.held else "sent",
             client_msg_id=send.client_msg_id,
             parent_id=send.parent_id,
             reply_to_id=send.reply_to_id,
@@ -326,6 +341,7 @@ def changed_by_edit(before: Message, after: Message) -> list[str]:
         "text": before.text != after.text,
         "mentions": before.mentions != after.mentions,
         "mentionGroups": before.mention_groups != after.mention_groups,
+        "linkPreviews": before.link_previews != after.link_previews,
     }
     return [name for name, is_changed in changes.items() if is_changed]
 

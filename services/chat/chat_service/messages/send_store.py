@@ -16,7 +16,7 @@ from chat_service.threads.rules import Counted
 from chat_service.uploads.link_store import link, links_of
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
-from chatsdk_runtime.postgres import Row, Transaction
+from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 # Between the ids of a list within an array's text; no user id holds it.
 _SEPARATOR = "\x1f"
@@ -28,15 +28,21 @@ async def lock_channels(tx: Transaction, ids: Sequence[UUID]) -> dict[ChannelId,
     return {head.id: head for head in heads}
 
 
+async def peek_channels(connection: Connection, ids: Sequence[UUID]) -> dict[ChannelId, ChannelHead]:
+    """The same without a lock, to see what would be decided now."""
+    heads = [_channel_head(row) for row in await connection.fetch(_PEEK_CHANNELS, ids)]
+    return {head.id: head for head in heads}
+
+
 async def existing_channels(tx: Transaction, ids: Sequence[UUID]) -> set[ChannelId]:
     """Which of these exist: locked by somebody else, as they were not returned by `lock_channels`."""
     rows = await tx.fetch("select id from channel where id = any($1::uuid[])", ids)
     return {ChannelId(str(row["id"])) for row in rows}
 
 
-async def send_facts(tx: Transaction, sends: Sequence[Send]) -> list[SendFacts]:
+async def send_facts(connection: Connection, sends: Sequence[Send]) -> list[SendFacts]:
     """(2) With the snapshot after the lock: membership, repeats, what is replied to. In the order of `sends`."""
-    rows = await tx.fetch(
+    rows = await connection.fetch(
         _SEND_FACTS,
         list(range(len(sends))),
         [UUID(send.channel_id) for send in sends],
@@ -166,13 +172,14 @@ def _channel_head(row: Row) -> ChannelHead:
     )
 
 
-_LOCK_CHANNELS = """
+_PEEK_CHANNELS = """
 select id, app_id, type, last_seq, cv, frozen, config, workspace_id, truncated_seq, deleted_at is not null as deleted
 from channel
 where id = any($1::uuid[])
 order by id
-for no key update skip locked
 """
+
+_LOCK_CHANNELS = f"{_PEEK_CHANNELS}for no key update skip locked"
 
 _SEND_FACTS = f"""
 select sent.position, member.role, {COLUMNS}, m.request_hash,
@@ -191,8 +198,10 @@ from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[
 left join channel_member member on member.channel_id = sent.channel_id and member.user_id = sent.user_id
 left join message m
   on m.channel_id = sent.channel_id and m.user_id = sent.user_id and m.client_msg_id = sent.client_msg_id
-left join message parent on parent.id = sent.parent_id and parent.channel_id = sent.channel_id
-left join message replied on replied.id = sent.reply_to_id and replied.channel_id = sent.channel_id
+left join message parent
+  on parent.id = sent.parent_id and parent.channel_id = sent.channel_id and parent.status = 'sent'
+left join message replied
+  on replied.id = sent.reply_to_id and replied.channel_id = sent.channel_id and replied.status = 'sent'
 left join message taken on taken.id = sent.message_id
 left join pre_tombstone gone
   on gone.message_id = sent.message_id and gone.channel_id = sent.channel_id and gone.user_id = sent.user_id

@@ -22,6 +22,13 @@ def attachments_json(message: Message) -> str:
     return orjson.dumps([one.model_dump(mode="json", by_alias=True) for one in message.attachments]).decode()
 
 
+def previews_json(message: Message) -> str:
+    """A message's link previews as their column holds them."""
+    return orjson.dumps(
+        [one.model_dump(mode="json", by_alias=True) for one in message.link_previews]
+    ).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A user's place in a channel: what reading and editing depend on.
@@ -100,6 +107,7 @@ async def update_text(tx: Transaction, message: Message, event_id: str) -> None:
         message.hlc,
         message.mentions,
         message.mention_groups,
+        previews_json(message),
     )
 
 
@@ -113,6 +121,7 @@ async def write_tombstone(tx: Transaction, message: Message) -> None:
         message.updated_at,
         message.deleted_at,
         message.deleted_by,
+        message.status,
     )
 
 
@@ -143,6 +152,7 @@ def message_of(row: Row) -> Message:
         thread_seq=row["thread_seq"],
         cv=row["cv"],
         version=row["version"],
+        status=row["status"],
         client_msg_id=row["client_msg_id"],
         parent_id=MessageId(str(row["parent_id"])) if row["parent_id"] else None,
         reply_to_id=MessageId(str(row["reply_to_id"])) if row["reply_to_id"] else None,
@@ -150,6 +160,7 @@ def message_of(row: Row) -> Message:
         custom=orjson.loads(row["custom"]),
         mentions=row["mentions"],
         mention_groups=row["mention_groups"],
+        link_previews=orjson.loads(row["link_previews"]),
         poll_id=PollId(str(row["poll_id"])) if row["poll_id"] else None,
         reply_count=row["reply_count"],
         last_reply_at=row["last_reply_at"],
@@ -169,12 +180,13 @@ def message_of(row: Row) -> Message:
 COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
   m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id,
   m.reply_count, m.last_reply_at, m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at,
-  m.edited_at, m.deleted_at, m.deleted_by, m.hlc"""
+  m.edited_at, m.deleted_at, m.deleted_by, m.hlc, m.status, m.link_previews"""
 
 # Where a message `m` stands in the timeline, a reply with its thread: what is truncated or cleared is shown to nobody.
-TIMELINE_SEQ = """coalesce(
+# What is held or was rejected stands before its beginning, and so is shown to nobody either.
+TIMELINE_SEQ = """case when m.status = 'sent' then coalesce(
     m.seq, (select first.seq from message first where first.id = m.parent_id), 9223372036854775807
-  )"""
+  ) else 0 end"""
 
 _LOCK_CHANNEL = """
 select id from channel where app_id = $1 and id = $2 and deleted_at is null for no key update
@@ -200,7 +212,7 @@ select {COLUMNS} from message m where m.channel_id = $1 and m.user_id = $2 and m
 
 _UPDATE_TEXT = """
 update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at = $5, event_ids = event_ids || $6::uuid,
-  hlc = $7, mentions = $8, mention_groups = $9
+  hlc = $7, mentions = $8, mention_groups = $9, link_previews = $10::jsonb
 where id = $1
 """
 
@@ -211,8 +223,8 @@ with polled as (
 )
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3, updated_at = $4,
-  deleted_at = $5, deleted_by = $6
+  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3,
+  updated_at = $4, deleted_at = $5, deleted_by = $6, status = $7
 where id = $1
 """
 

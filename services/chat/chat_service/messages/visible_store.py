@@ -32,6 +32,14 @@ async def fetch_readable(
     return None if row is None else message_of(row)
 
 
+async def fetch_unsent(
+    connection: Connection, channel_id: ChannelId, message_id: MessageId
+) -> Message | None:
+    """One message that is held or was rejected; the caller decides who may see it."""
+    row = await connection.fetchrow(_FETCH_UNSENT, UUID(channel_id), UUID(message_id))
+    return None if row is None else message_of(row)
+
+
 async def fetch_messages_for(
     connection: Connection, user_id: UserId, ids: Sequence[MessageId]
 ) -> list[Message]:
@@ -67,6 +75,10 @@ _FETCH_READABLE = f"""
 select {COLUMNS}
 from message m
 where m.channel_id = $1 and m.id = $2 and {TIMELINE_SEQ} > $3::bigint
+"""
+
+_FETCH_UNSENT = f"""
+select {COLUMNS} from message m where m.channel_id = $1 and m.id = $2 and m.status <> 'sent'
 """
 
 _LAST_MESSAGES = f"""

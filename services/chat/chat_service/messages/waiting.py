@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from chat_service.messages.rules import Send
+from chat_service.messages.rules import ScreenedSend
 from chat_service.reactions.rules import Reacted, Reacting
 from chatsdk_contracts.ids import AppId, ChannelId
 from chatsdk_contracts.messages import Message
@@ -34,7 +34,7 @@ class Sent:
 class WaitingSend:
     """A send with the future of its caller. `attempted`: a commit was tried, so its outcome may be unknown."""
 
-    wanted: Send
+    wanted: ScreenedSend
     outcome: asyncio.Future[Sent]
     deadline_s: float
     attempted: bool = False

@@ -25,7 +25,7 @@ from prometheus_client import Counter
 from chat_service.errors import OutcomeUnknown, Overloaded, ReactionNotFound
 from chat_service.instruments import ChatInstruments
 from chat_service.messages.batch import write_batch
-from chat_service.messages.rules import Repeat, Send, Verdict
+from chat_service.messages.rules import Repeat, ScreenedSend, Verdict
 from chat_service.messages.waiting import Sent, Waiting, WaitingReaction, WaitingSend, WriteQueue
 from chat_service.reactions.rules import Reacted, Reacting
 from chatsdk_contracts.ids import MessageId
@@ -88,7 +88,7 @@ class MessageWriter:
             for _ in range(writers)
         ]
 
-    async def write(self, send: Send) -> Sent:
+    async def write(self, send: ScreenedSend) -> Sent:
         """Write one send with whatever else waits.
 
         Raises:

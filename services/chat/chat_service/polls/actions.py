@@ -15,12 +15,14 @@ from chat_service.channels.member_store import fetch_role
 from chat_service.channels.rules import Actor, require_member
 from chat_service.errors import ChannelNotFound, MessageNotFound
 from chat_service.events.log import Cause, append, channel_event
+from chat_service.messages.rules import ScreenedText
 from chat_service.messages.store import next_cv
 from chat_service.messages.visible_store import fetch_readable
 from chat_service.paging import encode_cursor
 from chat_service.polls import rules, store
 from chat_service.polls.errors import PollExists, PollNotFound
 from chat_service.polls.views import PollResults, PollView
+from chat_service.screening.gate import passed
 from chatsdk_contracts.channels import Channel
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, PollId, UserId, new_id
 from chatsdk_contracts.polls import (
@@ -32,7 +34,7 @@ from chatsdk_contracts.polls import (
     PollVoted,
     PollVoteRemoved,
 )
-from chatsdk_runtime.errors import Conflict, Forbidden
+from chatsdk_runtime.errors import Conflict, Forbidden, ServiceError
 from chatsdk_runtime.postgres import Connection, Transaction
 
 
@@ -40,7 +42,7 @@ from chatsdk_runtime.postgres import Connection, Transaction
 class NewPoll:
     """What a poll is made from."""
 
-    question: str
+    question: ScreenedText
     options: Sequence[PollOption]
     is_anonymous: bool
     is_multi_choice: bool
@@ -56,9 +58,13 @@ class Voter:
 
 
 async def attach(
-    tx: Transaction, cause: Cause, channel_id: ChannelId | None, message_id: MessageId, new: NewPoll
+    tx: Transaction,
+    cause: Cause,
+    channel_id: ChannelId | None,
+    message_id: MessageId,
+    new: NewPoll | ServiceError,
 ) -> Poll:
-    """Give a message its poll; its author (or the app's server) may, once.
+    """Give a message its poll; its author (or the app's server) may, once. `new` is what the gate made of it.
 
     Raises:
         PollExists: it has one.
@@ -76,6 +82,7 @@ async def attach(
     existing = await store.fetch_poll_of(tx, cause.app_id, message_id)
     if existing is not None:
         raise PollExists(existing)
+    new = passed(new)
     poll = Poll(
         id=PollId(new_id()),
         channel_id=channel.id,

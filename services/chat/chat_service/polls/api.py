@@ -26,20 +26,20 @@ from chat_service.paging import Cursor, Limit, decode_cursor
 from chat_service.polls import actions, rules
 from chat_service.polls.actions import NewPoll, Voter
 from chat_service.polls.errors import PollExists
+from chat_service.screening.gate import LookForAuthor, foresee, passed
 from chat_service.wire_input import (
     InputUserId,
     Line,
     RequestModel,
     SafeText,
-    channel_id_in_path,
     user_id_in_path,
     uuid_in_path,
 )
-from chatsdk_contracts.ids import MessageId, PollId, UserId
+from chatsdk_contracts.ids import ChannelId, MessageId, PollId, UserId
 from chatsdk_contracts.wire import data_json, to_wire_precision
-from chatsdk_runtime.errors import invalid_field
+from chatsdk_runtime.errors import ServiceError, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
-from chatsdk_runtime.postgres import Transaction, reading
+from chatsdk_runtime.postgres import Connection, Transaction, reading
 from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api", tags=["polls"])
@@ -87,10 +87,16 @@ async def attach_poll(
     """Attach a poll to a message: its author, once."""
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     rules.require_future(body.ends_at, cause.now)
-    new, wanted, message = _new_poll(body), channel_id_in_path(channel_id), require_message_id(message_id)
+    channel, message = require_channel_id(channel_id), require_message_id(message_id)
+
+    async def look(connection: Connection) -> UserId:
+        shown, _ = await message_actions.require_message(connection, caller, channel, message)
+        return shown.user_id
+
+    new = await _screened(request, caller, channel, body, look)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.attach(tx, cause, wanted, message, new)), 201)
+        return Answer(data_json(await actions.attach(tx, cause, channel, message, new)), 201)
 
     return await mutate(request, caller.scope, effect)
 
@@ -103,11 +109,19 @@ async def send_poll(request: Request, channel_id: str, body: SendPoll, caller: C
     the message by its client id and attaches the poll.
     """
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
-    new, wanted = _new_poll(body), await _send(request, caller, channel_id, body)
-    resources = resources_of(request)
+    wanted, resources = await _send(request, caller, channel_id, body), resources_of(request)
     async with reading(resources.pool) as connection:
-        if not await message_actions.is_repeat(connection, wanted):
-            rules.require_future(body.ends_at, cause.now)
+        is_repeat = await message_actions.is_repeat(connection, wanted)
+
+    async def look(connection: Connection) -> UserId:
+        await foresee(connection, wanted)
+        return wanted.user_id
+
+    if not is_repeat:
+        rules.require_future(body.ends_at, cause.now)
+    new = await _screened(request, caller, wanted.channel_id, body, look)
+    if not is_repeat:
+        passed(new)
     sent = await message_actions.send(resources, wanted)
     message = orjson.loads(sent.body)
 
@@ -211,13 +225,23 @@ async def _send(request: Request, caller: Principal, channel_id: str, body: Send
         request_hash=message_rules.request_hash({"poll": asked}),
         traceparent=cause_of(request, caller.app_id, caller.user_id, utc_now()).traceparent,
         by_server=caller.user_id is None,
+        may_wait=False,
     )
 
 
-def _new_poll(body: MakePoll) -> NewPoll:
+async def _screened(
+    request: Request, caller: Principal, channel_id: ChannelId, body: MakePoll, look: LookForAuthor
+) -> NewPoll | ServiceError:
+    """The poll as it may be written, or why it may not: a value, for the repeat is answered before any refusal."""
+    texts = [body.question, *(option.text for option in body.options)]
+    try:
+        screened = await resources_of(request).screening.screen_poll(caller.app_id, channel_id, texts, look)
+    except ServiceError as refusal:
+        return refusal
+    options = zip(body.options, screened[1:], strict=True)
     return NewPoll(
-        question=body.question,
-        options=rules.options_of([(option.id, option.text) for option in body.options]),
+        question=screened[0],
+        options=rules.options_of([(option.id, text) for option, text in options]),
         is_anonymous=body.is_anonymous,
         is_multi_choice=body.is_multi_choice,
         ends_at=None if body.ends_at is None else to_wire_precision(body.ends_at),

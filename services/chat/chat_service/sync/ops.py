@@ -8,20 +8,24 @@ may be tried again (5xx, 429) stores nothing and stops the lane, so that nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from chat_service.auth.principal import Principal
 from chat_service.errors import MessageNotFound, OpOutOfOrder
 from chat_service.events.log import Cause
 from chat_service.messages import actions as messages
 from chat_service.messages import removal
-from chat_service.messages.actions import Change
+from chat_service.messages.actions import Change, ScreenedEdit
 from chat_service.messages.batch import write_batch
 from chat_service.messages.requests import edit_of, send_of
-from chat_service.messages.rules import forestalled
+from chat_service.messages.rules import ScreenedSend, forestalled
 from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
+from chat_service.resources import Resources
+from chat_service.screening.gate import passed
 from chat_service.sync import op_store
 from chat_service.sync.op_store import LaneKey, StoredResult
 from chat_service.sync.requests import DeleteOp, EditOp, Op, SendOp
@@ -30,7 +34,7 @@ from chatsdk_contracts.messages import Message
 from chatsdk_contracts.sync import OpResult
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, Unavailable
-from chatsdk_runtime.postgres import Connection, Pool, Transaction, transaction
+from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,11 @@ class Effect:
     message: Message
 
 
-async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
+Prepared: TypeAlias = Callable[[Transaction], Awaitable[Effect]]
+"""An operation that passed the gate, to be applied in a transaction."""
+
+
+async def push(resources: Resources, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
     """Apply operations, one transaction each, up to the first that may be tried again.
 
     Raises:
@@ -62,8 +70,10 @@ async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
     results: list[OpResult] = []
     for op in ops:
         try:
-            async with transaction(pool) as tx:
-                results.append(await _apply(tx, asked, op))
+            # Outside the transaction: the app's hook may take its time.
+            prepared = await _prepared(resources, asked, op)
+            async with transaction(resources.pool) as tx:
+                results.append(await _apply(tx, asked, op, prepared))
         except ServiceError:
             if not results:
                 raise
@@ -71,7 +81,30 @@ async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
     return results
 
 
-async def _apply(tx: Transaction, asked: Push, op: Op) -> OpResult:
+async def _prepared(resources: Resources, asked: Push, op: Op) -> Prepared | ServiceError | None:
+    """What is to be done, or why not: a value, as it is a result like any other. None: the operation has its result."""
+    if not await resources.screening.is_plain(asked.lane.app_id):
+        async with reading(resources.pool) as connection:
+            if await op_store.fetch_result(connection, asked.lane, op.op_id, op.lane_seq) is not None:
+                return None
+    try:
+        match op:
+            case SendOp():
+                wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
+                async with resources.screening.screened(wanted) as screened:
+                    return partial(_send, asked=asked, screened=screened)
+            case EditOp():
+                change = _change(asked, op.message_id, op.edit.base_version)
+                edit = edit_of(op.edit, asked.cause.now)
+                screened_edit = await messages.screen_edit(resources, change, edit)
+                return partial(_edit, asked=asked, op=op, edit=passed(screened_edit))
+            case DeleteOp():
+                return partial(_delete, asked=asked, op=op)
+    except ServiceError as refusal:
+        return refusal
+
+
+async def _apply(tx: Transaction, asked: Push, op: Op, prepared: Prepared | ServiceError | None) -> OpResult:
     """One operation: its stored result, or its effect with the result stored beside it."""
     now = asked.cause.now
     last = await op_store.lock_lane(tx, asked.lane, now)
@@ -84,7 +117,8 @@ async def _apply(tx: Transaction, asked: Push, op: Op) -> OpResult:
     try:
         # A savepoint: what a refused operation had begun to write is undone, its result is not.
         async with tx.transaction():
-            effect = await _effect(tx, asked, op)
+            assert prepared is not None, "only an operation that has its result is not prepared"
+            effect = await passed(prepared)(tx)
     except ServiceError as refusal:
         if refusal.status_code >= 500 or refusal.status_code == 429:
             raise
@@ -134,25 +168,10 @@ async def _replayed(
     )
 
 
-async def _effect(tx: Transaction, asked: Push, op: Op) -> Effect:
-    match op:
-        case SendOp():
-            return await _send(tx, asked, op)
-        case EditOp():
-            change = _change(asked, op.message_id, op.edit.base_version)
-            await messages.edit(tx, change, edit_of(op.edit, asked.cause.now))
-        case DeleteOp():
-            return await _delete(tx, asked, op)
-    message = await _message_now(tx, asked.lane.channel_id, op.message_id)
-    assert message is not None, "edited in this transaction"
-    return Effect(200, message)
-
-
-async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
+async def _send(tx: Transaction, asked: Push, screened: ScreenedSend) -> Effect:
     # The batch passes over a channel that somebody holds; an operation waits for it.
     await lock_channel(tx, asked.lane.app_id, asked.lane.channel_id)
-    wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
-    wanted = await messages.with_files(tx, wanted)
+    wanted = await messages.with_files(tx, screened)
     written = await write_batch(tx, [wanted], now=asked.cause.now, epoch=asked.cause.epoch)
     [verdict] = written.verdicts
     if isinstance(verdict, ServiceError):
@@ -160,6 +179,14 @@ async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
     if verdict is None:
         raise Unavailable("The channel is busy.", headers={"Retry-After": "1"})
     return Effect(201 if written.bodies else 200, verdict.message)
+
+
+async def _edit(tx: Transaction, asked: Push, op: EditOp, edit: ScreenedEdit) -> Effect:
+    change = _change(asked, op.message_id, op.edit.base_version)
+    await messages.edit(tx, change, edit)
+    message = await _message_now(tx, asked.lane.channel_id, op.message_id)
+    assert message is not None, "edited in this transaction"
+    return Effect(200, message)
 
 
 async def _delete(tx: Transaction, asked: Push, op: DeleteOp) -> Effect:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chat_service.events.log import Cause, LoggedEvent, append, channel_event
-from chat_service.messages.rules import Accepted, ChannelHead
+from chat_service.messages.rules import ChannelHead
 from chat_service.messages.store import next_cv
 from chat_service.threads import rules, store
 from chat_service.threads.rules import Counted
@@ -31,16 +31,16 @@ class Replied:
 async def grow(
     tx: Transaction,
     channels: Mapping[ChannelId, ChannelHead],
-    accepted: Sequence[Accepted],
+    messages: Sequence[Message],
     causes: Sequence[Cause],
 ) -> Replied:
-    """What accepted replies make of their threads; `causes` of the accepted, one each. Counts a version for each."""
+    """What replies make of their threads; `causes` of the messages, one each. Counts a version for each thread."""
     replies: dict[MessageId, list[Message]] = {}
     latest: dict[MessageId, Cause] = {}
-    for one, cause in zip(accepted, causes, strict=True):
-        parent_id = one.message.parent_id
+    for message, cause in zip(messages, causes, strict=True):
+        parent_id = message.parent_id
         if parent_id is not None:
-            replies.setdefault(parent_id, []).append(one.message)
+            replies.setdefault(parent_id, []).append(message)
             latest[parent_id] = cause
     replied = Replied()
     if not replies:

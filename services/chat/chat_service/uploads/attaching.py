@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from chat_service.messages.rules import Send
 from chat_service.uploads import store
@@ -14,13 +15,15 @@ from chatsdk_contracts.messages import Attachment
 from chatsdk_runtime.errors import FieldProblem, InvalidInput
 from chatsdk_runtime.postgres import Transaction
 
+SendT = TypeVar("SendT", bound=Send)
+
 
 def names_uploads(attachments: Sequence[Attachment]) -> bool:
     """Whether one of these is a file that was uploaded here."""
     return any(one.upload_id is not None for one in attachments)
 
 
-async def with_uploads(tx: Transaction, send: Send) -> Send:
+async def with_uploads(tx: Transaction, send: SendT) -> SendT:
     """The send with what is known of its files in place of what it says of them.
 
     The files are held for a while: clean-up does not take one between here and the batch.

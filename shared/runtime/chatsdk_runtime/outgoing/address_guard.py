@@ -7,7 +7,15 @@ used: both call addresses public that are not (168.63.129.16, 64:ff9b::7f00:1, 2
 """
 
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -173,6 +181,11 @@ _METADATA_NAMES = frozenset(
 # RFC 6762 (local), RFC 6761 (localhost), ICANN 2024 (internal), RFC 8375 (home.arpa), RFC 7686 (onion),
 # and the customary names of local networks that ICANN withholds (corp, home, lan).
 _INNER_ENDINGS = frozenset({"local", "localhost", "internal", "home.arpa", "onion", "corp", "home", "lan"})
+
+
+def parse_networks(text: str) -> tuple[IPNetwork, ...]:
+    """Networks out of a setting, comma separated; ValueError for what is none."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def judge_address(address: str | IPAddress, policy: AddressPolicy) -> Verdict:

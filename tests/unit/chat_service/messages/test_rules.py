@@ -250,3 +250,30 @@ def test_a_purge_keeps_when_and_by_whom_a_message_was_deleted_before() -> None:
         2,
     )
     assert at_once.text == ""
+
+
+def test_what_is_held_takes_no_number_and_the_next_one_gets_it() -> None:
+    decisions, channel = Decisions(NOW), a_channel()
+
+    held = decisions.decide(a_send("c1", held=True), channel, facts())
+    sent = decisions.decide(a_send("c2"), channel, facts())
+    again = decisions.decide(a_send("c1", held=True), channel, facts())
+
+    assert isinstance(held, Accepted)
+    assert (held.message.status, held.message.seq, held.message.cv) == ("held", None, 9)
+    assert isinstance(sent, Accepted)
+    assert (sent.message.status, sent.message.seq, sent.message.cv, channel.added) == ("sent", 5, 10, 1)
+    assert again == Repeat(held.message)
+
+
+def test_a_held_reply_takes_no_place_in_its_thread() -> None:
+    decisions, channel = Decisions(NOW), a_channel()
+    parent = facts(parent_last_seq=2, parent_is_top=True)
+
+    held = decisions.decide(a_send("c1", parent_id=PARENT, held=True), channel, parent)
+    sent = decisions.decide(a_send("c2", parent_id=PARENT), channel, parent)
+
+    assert isinstance(held, Accepted)
+    assert held.message.thread_seq is None
+    assert isinstance(sent, Accepted)
+    assert (sent.message.thread_seq, decisions.threads) == (3, {PARENT: 3})

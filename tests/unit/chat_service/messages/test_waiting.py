@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_service.messages.rules import ScreenedSend
 from chat_service.messages.waiting import BATCH_LIMIT, CHANNEL_LIMIT, Sent, Waiting, WaitingSend, WriteQueue
 from chatsdk_contracts.ids import AppId, ChannelId
 from tests.unit.chat_service.messages.sends import a_send
@@ -19,7 +20,7 @@ def a_waiting(app: int, channel: int, number: int) -> WaitingSend:
     loop = asyncio.new_event_loop()
     future: asyncio.Future[Sent] = loop.create_future()
     loop.close()
-    return WaitingSend(send, future, 0.0)
+    return WaitingSend(ScreenedSend(send), future, 0.0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=400))

@@ -1,0 +1,1 @@
+"""The before-send hook: an app's own server judges what is about to be said."""

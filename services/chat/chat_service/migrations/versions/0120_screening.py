@@ -1,0 +1,13 @@
+"""Screening: word lists, before-send hooks, verdicts, held messages; and link previews."""
+
+from alembic import op
+
+from chatsdk_runtime.migrations import read_sql
+
+revision = "0120"
+down_revision = "0110"
+
+
+def upgrade() -> None:
+    """Add tables, and two columns of messages; every message that is there was sent."""
+    op.execute(read_sql("chat_service", "0120_screening.sql"))

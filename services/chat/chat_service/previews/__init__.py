@@ -1,0 +1,1 @@
+"""Link previews: what the links of a message point to, fetched behind the send."""

@@ -1,0 +1,1 @@
+"""Held messages: who waits for a moderator, and what the moderator decides."""

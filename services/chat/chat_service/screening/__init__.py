@@ -1,0 +1,1 @@
+"""Screening: the one gate that everything said passes before it is written."""

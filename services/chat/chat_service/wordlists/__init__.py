@@ -1,0 +1,1 @@
+"""Word lists: which phrases an app masks, holds back or rejects."""

@@ -1,0 +1,84 @@
+"""Use cases of word lists, one transaction each. Every change raises the version of the app's screening."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chat_service.screening.store import raise_version
+from chat_service.wordlists import rules, store
+from chat_service.wordlists.errors import EntryExists, EntryNotFound, ListFull
+from chat_service.wordlists.rules import MOST_ENTRIES, NewEntry
+from chat_service.wordlists.views import WordList, WordListEntry
+from chatsdk_contracts.ids import AppId
+from chatsdk_runtime.postgres import Connection, Transaction
+
+
+async def get_list(connection: Connection, app_id: AppId) -> WordList:
+    """All entries, in the order of their making."""
+    entries = await store.list_entries(connection, app_id)
+    return WordList(entries=entries, next_cursor=None, has_more=False)
+
+
+async def replace_list(
+    tx: Transaction, app_id: AppId, entries: Sequence[NewEntry], now: datetime
+) -> WordList:
+    """Have these entries and no others."""
+    rules.require_different(entries)
+    await raise_version(tx, app_id)
+    await store.delete_all(tx, app_id)
+    await store.insert_entries(tx, app_id, entries, now)
+    return await get_list(tx, app_id)
+
+
+async def add_entry(tx: Transaction, app_id: AppId, entry: NewEntry, now: datetime) -> WordListEntry:
+    """One more entry.
+
+    Raises:
+        ListFull: there are as many as there may be.
+        EntryExists: one says the same.
+    """
+    await raise_version(tx, app_id)
+    if await store.count_entries(tx, app_id) >= MOST_ENTRIES:
+        raise ListFull(MOST_ENTRIES)
+    added = await store.insert_entries(tx, app_id, [entry], now)
+    if not added:
+        raise EntryExists(entry.phrase)
+    return added[0]
+
+
+async def change_entry(
+    tx: Transaction, app_id: AppId, entry_id: UUID | None, given: dict[str, Any]
+) -> WordListEntry:
+    """Change the fields given, by their Python names; the others stay.
+
+    Raises:
+        EntryNotFound: there is none.
+        EntryExists: another one says the same then.
+    """
+    await raise_version(tx, app_id)
+    present = None if entry_id is None else await store.fetch_entry(tx, app_id, entry_id)
+    if entry_id is None or present is None:
+        raise EntryNotFound
+    after = present.model_copy(update=given)
+    key = rules.require_visible("phrase", after.phrase)
+    entry = NewEntry(after.phrase, after.match, after.action, after.channel_type, key)  # type: ignore[arg-type]  # stored by us, or checked at the door
+    if await store.has_equal(tx, app_id, entry_id, entry):
+        raise EntryExists(entry.phrase)
+    await store.update_entry(tx, app_id, entry_id, entry)
+    return after
+
+
+async def remove_entry(tx: Transaction, app_id: AppId, entry_id: UUID | None) -> WordListEntry:
+    """Take an entry out; it is the answer.
+
+    Raises:
+        EntryNotFound: there is none.
+    """
+    await raise_version(tx, app_id)
+    removed = None if entry_id is None else await store.delete_entry(tx, app_id, entry_id)
+    if removed is None:
+        raise EntryNotFound
+    return removed
