@@ -22,6 +22,7 @@ from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.events.relay import Relay, RelayTimes
 from chat_service.instruments import ChatInstruments
+from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
@@ -45,7 +46,7 @@ from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.depot import Depot, limits_of
-from chatsdk_contracts.control import ControlEvent
+from chatsdk_contracts.control import ControlEvent, SettingsChanged
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -173,6 +174,12 @@ class _Service:
         typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
+        limiter = Limiter(
+            self._pool,
+            self._instruments.limits,
+            factor=settings.rate_limit_factor,
+            most_keys=settings.rate_limit_keys,
+        )
         resources = Resources(
             settings=settings,
             pool=self._pool,
@@ -185,13 +192,15 @@ class _Service:
             depot=depot,
             typists=typists,
             presence=teller,
+            limiter=limiter,
         )
         public.state.resources = resources
         public.state.realtime = realtime = self._start_realtime(resources)
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
-        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
+        loops.start("rate-limits", limiter.run)
+        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens), limiter)
         self._health.started = True
         try:
             yield
@@ -269,16 +278,21 @@ class _Service:
             instruments.closes,
         )
 
-    def _start_control(self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard) -> None:
-        """Tell the other replicas what is revoked, and hear it from them."""
+    def _start_control(
+        self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard, limiter: Limiter
+    ) -> None:
+        """Tell the other replicas what is revoked or chosen, and hear it from them."""
 
         def hear(event: ControlEvent) -> None:
             revocation = heard(event)
             if revocation is not None:
                 tokens.revoked(revocation)
+            if isinstance(event, SettingsChanged):
+                limiter.forget(event.appid)
 
         def doubt() -> None:
             tokens.forget()
+            limiter.forget()
             guard.doubt_all()
 
         tokens.on_revoked(guard.revoked)

@@ -44,6 +44,7 @@ class ChatInstruments:
         self.files = UploadInstruments(registry)
         self.ephemeral = EphemeralInstruments(registry)
         self.presence = PresenceInstruments(registry)
+        self.limits = LimitInstruments(registry)
 
 
 class RelayInstruments:
@@ -102,6 +103,23 @@ class RealtimeInstruments:
             "chatsdk_websocket_closes_total",
             "Sockets that ended, by close code.",
             ["code"],
+            registry=registry,
+        )
+
+
+class LimitInstruments:
+    """The series of rate limits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "chatsdk_rate_limit_decisions_total",
+            "Calls by what they count as, and by whether they were let through, refused, or given back as repeats.",
+            ["action", "result"],
+            registry=registry,
+        )
+        self.alone = Gauge(
+            "chatsdk_rate_limit_local",
+            "1 while limits are this replica's own, because the database does not answer.",
             registry=registry,
         )
 

@@ -204,6 +204,20 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_UPLOAD_UNLINKED_DAYS",
         description="Days after which a file that no message shows is removed.",
     )
+    rate_limit_factor: float = Field(
+        1.0,
+        ge=0,
+        le=1_000_000,
+        validation_alias="CHAT_RATE_LIMIT_FACTOR",
+        description="Multiplies every default rate limit, and the most that an app's owner may allow the whole "
+        "app; 0 switches limits off.",
+    )
+    rate_limit_keys: int = Field(
+        50_000,
+        ge=1_000,
+        validation_alias="CHAT_RATE_LIMIT_KEYS",
+        description="Buckets of apps, users and channels that one replica keeps; the longest unused are forgotten.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

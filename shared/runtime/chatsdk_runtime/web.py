@@ -2,6 +2,7 @@
 
 `new_app` makes a FastAPI application whose every answer, also of a route that does not exist, has the
 contract's shape. The middleware is plain ASGI: it runs on every request of the hot path.
+What stands as raw headers in `scope["state"]["response_headers"]` goes out with the answer, whatever that is.
 """
 
 from __future__ import annotations
@@ -342,7 +343,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status_code = message["status"]
-            message.setdefault("headers", []).append((b"x-request-id", self.request_id.encode()))
+            headers = message.setdefault("headers", [])
+            headers.append((b"x-request-id", self.request_id.encode()))
+            headers.extend(self._scope["state"].get("response_headers", ()))
         await self._send(message)
 
     async def answer(self, error: ServiceError, receive: Receive) -> None:

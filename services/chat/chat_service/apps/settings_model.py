@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from chat_service.limits.rates import RateLimits
 from chatsdk_contracts.wire import WireModel
 
 UserDirectory = Literal["all", "shared_channels", "off"]
@@ -14,6 +15,8 @@ class AppSettings(WireModel):
 
     `user_directory`: which others a user may find by searching: everybody in the app, those with whom they share
     a channel, or nobody. The app's servers find all; who knows an id may always read that user's public fields.
+    `rate_limits`: what differs from the defaults.
     """
 
     user_directory: UserDirectory = "shared_channels"
+    rate_limits: RateLimits = RateLimits()

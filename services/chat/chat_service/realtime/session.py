@@ -199,10 +199,10 @@ class Session:
         connection = self._connected
         try:
             self._require("chat:write")
-            wanted = send_of(
-                asked.message, connection.caller, _channel_id(asked.channel_id), self._cause(), None
-            )
-            answer = await messages.send(self._resources, wanted)
+            channel_id = _channel_id(asked.channel_id)
+            wanted = send_of(asked.message, connection.caller, channel_id, self._cause(), None)
+            charge = await self._resources.limiter.charge("send", connection.caller, channel_id)
+            answer = await messages.send(self._resources, wanted, charge)
         except ServiceError as refusal:
             connection.offer(_refused(asked.id, refusal))
             return

@@ -1,0 +1,177 @@
+"""Limits on a real database: two replicas share one, doors refuse and tell, repeats are neither refused nor counted."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chat_service.auth.principal import Principal
+from chat_service.limits.limiter import Limiter
+from chatsdk_contracts.ids import AppId, UserId, new_id
+from chatsdk_runtime.postgres import open_pool
+from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code, running_limiter
+from tests.waiting import wait_for
+
+SMALL = {"perSecond": 0.01, "burst": 3}
+
+
+async def choose(tenant: Tenant, **limits: Any) -> None:
+    answer = await tenant.server("PATCH", "/api/app/settings", {"rateLimits": limits})
+    assert answer.status_code == 200, answer.text
+
+
+async def seen_by_both(*limiters: Limiter) -> None:
+    async def all_see_two() -> bool:
+        return all(one.replicas >= 2 for one in limiters)
+
+    await wait_for(all_see_two, 10)
+
+
+async def calls_until(limiter: Limiter, caller: Principal, end_s: float) -> int:
+    through = 0
+    while time.monotonic() < end_s:
+        charge = await limiter.charge("send", caller)
+        through += charge.refused_by is None
+        if charge.refused_by is not None:
+            await asyncio.sleep(0.005)
+    return through
+
+
+async def test_two_replicas_together_keep_within_a_tenth_of_the_limit(chat: Chat, tenant: Tenant) -> None:
+    await choose(tenant, send={"user": {"perSecond": 100, "burst": 200}})
+    pool = chat.resources.pool
+    caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
+    async with running_limiter(pool) as one, running_limiter(pool) as other:
+        await seen_by_both(one, other)
+        started_s = time.monotonic()
+        through = await asyncio.gather(
+            *(calls_until(limiter, caller, started_s + 2.0) for limiter in (one, other))
+        )
+        allowed = 200 + 100 * (time.monotonic() - started_s)
+        assert 0.9 * allowed <= sum(through) <= 1.1 * allowed, (through, allowed)
+        assert min(through) > 0.1 * allowed
+
+
+async def test_far_from_a_limit_the_database_is_not_asked(chat: Chat, tenant: Tenant) -> None:
+    caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
+    for _ in range(15):
+        charge = await chat.resources.limiter.charge("send", caller)
+        charge.require()
+    statement = "select key from rate_limit_bucket where app_id = $1"
+    assert await chat.sql(statement, UUID(tenant.id)) == []
+
+
+async def test_without_its_database_a_replica_has_limits_of_its_own() -> None:
+    registry = CollectorRegistry()
+    pool = await open_pool("postgresql://nobody@127.0.0.1:1/none", application_name="tests", min_size=0)
+    caller = Principal("server", AppId(str(uuid4())))
+    try:
+        async with running_limiter(pool, registry=registry, factor=0.001) as limiter:
+            charges = [await limiter.charge("send", caller) for _ in range(40)]
+    finally:
+        await pool.close()
+    through = sum(charge.refused_by is None for charge in charges)
+    # 20 at once, a tenth more that nobody is asked about, and what comes in meanwhile.
+    assert 20 <= through < 35
+    assert registry.get_sample_value("chatsdk_rate_limit_local") == 1
+    labels = {"action": "send", "result": "refused"}
+    assert registry.get_sample_value("chatsdk_rate_limit_decisions_total", labels) == 40 - through
+
+
+async def test_forgotten_keys_and_full_buckets_leave_nothing_behind(chat: Chat, tenant: Tenant) -> None:
+    async with running_limiter(chat.resources.pool, most_keys=10) as limiter:
+        for number in range(50):
+            user = Principal("user", AppId(tenant.id), user_id=UserId(f"user-{number}"))
+            await limiter.charge("write", user)
+        assert len(limiter._meters) == 10
+
+
+@pytest.fixture
+async def room(tenant: Tenant) -> tuple[Caller, str]:
+    ann = await tenant.user("ann")
+    channel = await ann.channel(type="group", name="room")
+    return ann, f"/api/channels/{channel['id']}/messages"
+
+
+async def test_a_send_over_the_limit_is_refused_and_a_repeat_is_not(
+    tenant: Tenant, room: tuple[Caller, str]
+) -> None:
+    ann, path = room
+    await choose(tenant, send={"user": SMALL})
+
+    async def send(number: int) -> Any:
+        return await ann.call("POST", path, {"text": "x", "clientMsgId": f"c{number}"})
+
+    first = await send(1)
+    assert (first.status_code, first.headers["x-ratelimit-limit"]) == (201, "3")
+    assert int(first.headers["x-ratelimit-reset"]) >= time.time() + 90
+    # Repeats cost nothing, within the limit and beyond it.
+    assert {(await send(1)).status_code for _ in range(5)} == {200}
+    assert [(await send(n)).status_code for n in (2, 3)] == [201, 201]
+    refused = await send(4)
+    assert (refused.status_code, error_code(refused)) == (429, "rate_limited")
+    assert refused.headers["x-ratelimit-remaining"] == "0"
+    error = refused.json()["error"]
+    assert error["details"][0]["path"] == "send.user"
+    assert 1 <= int(refused.headers["retry-after"]) <= 100
+    assert error["retryAfterMs"] <= int(refused.headers["retry-after"]) * 1_000
+    assert ((await send(3)).status_code, (await send(3)).json()["duplicate"]) == (200, True)
+    other_words = await ann.call("POST", path, {"text": "y", "clientMsgId": "c3"})
+    assert error_code(other_words) == "idempotency_mismatch"
+    # The app's server has no user's bucket, and another user has one of their own.
+    sent = await tenant.server("POST", path, {"text": "x", "userId": "ann"})
+    assert sent.status_code == 201
+    # Refused operations of a client stay in its lane.
+    op = {"opId": str(uuid4()), "laneSeq": 1, "kind": "message.send", "message": {"id": new_id(), "text": "x"}}
+    kept = {"clientId": "phone", "channelId": path.split("/")[3], "ops": [op]}
+    pushed = await ann.call("POST", "/api/sync/ops", kept)
+    assert (pushed.status_code, error_code(pushed)) == (429, "rate_limited")
+    # With the default limits again, all goes on at once.
+    await choose(tenant)
+    assert (await send(4)).status_code == 201
+    assert (await ann.call("POST", "/api/sync/ops", kept)).json()["results"][0]["status"] == 201
+
+
+async def test_a_repeat_by_key_passes_the_limit_and_a_new_call_does_not(
+    tenant: Tenant, room: tuple[Caller, str]
+) -> None:
+    ann, _ = room
+    await choose(tenant, write={"user": SMALL})
+    made = [await ann.call("POST", "/api/channels", {"type": "group"}, Idempotency_Key=f"k{n}") for n in range(4)]
+    assert [one.status_code for one in made] == [201, 201, 201, 429]
+    again = await ann.call("POST", "/api/channels", {"type": "group"}, Idempotency_Key="k1")
+    assert (again.status_code, again.json()["id"]) == (201, made[1].json()["id"])
+    assert error_code(await ann.call("POST", "/api/channels", {"type": "group"})) == "rate_limited"
+    # Looking for repeats is a read, so that it has an end as well.
+    await choose(tenant, write={"user": SMALL}, read={"user": {"perSecond": 0.01, "burst": 1}})
+    ends = [await ann.call("POST", "/api/channels", {"type": "group"}, Idempotency_Key="k1") for _ in range(6)]
+    assert ends[-1].status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "path"),
+    [("read", "GET", "/api/users/me"), ("search", "GET", "/api/search?q=x"), ("write", "PATCH", "/api/users/me")],
+)
+async def test_each_kind_of_call_has_a_limit_of_its_own(
+    tenant: Tenant, kind: str, method: str, path: str
+) -> None:
+    ann = await tenant.user("ann")
+    await choose(tenant, **{kind: {"user": SMALL}})
+    body = None if method == "GET" else {}
+    answers = [await ann.call(method, path, body) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].json()["error"]["details"][0]["path"] == f"{kind}.user"
+    assert (await tenant.server("GET", "/api/users")).status_code == 200
+
+
+async def test_settings_show_what_was_chosen_and_refuse_nonsense(tenant: Tenant) -> None:
+    await choose(tenant, send={"channel": SMALL})
+    shown = (await tenant.server("GET", "/api/app/settings")).json()["rateLimits"]
+    assert shown["send"] == {"app": None, "user": None, "channel": {"perSecond": 0.01, "burst": 3}}
+    assert shown["read"] == {"app": None, "user": None}
+    for wrong in ({"send": {"user": {"perSecond": 0, "burst": 1}}}, {"read": {"channel": SMALL}}, {"x": {}}):
+        refused = await tenant.server("PATCH", "/api/app/settings", {"rateLimits": wrong})
+        assert refused.status_code == 422, wrong
