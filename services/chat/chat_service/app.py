@@ -17,6 +17,7 @@ from chat_service import maintenance
 from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.sweep import Sweep
+from chat_service.documentation import describe
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
@@ -125,6 +126,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
     )
     for router in ROUTERS:
         public.include_router(router)
+    describe(public)
     operations = new_app(
         title="ChatSDK chat operations",
         version=VERSION,

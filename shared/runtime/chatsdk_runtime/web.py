@@ -22,7 +22,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from chatsdk_runtime.errors import BadRequest, FieldProblem, PayloadTooLarge, ServiceError, Unavailable
+from chatsdk_runtime.errors import (
+    BadRequest,
+    FieldProblem,
+    InvalidInput,
+    MalformedJson,
+    PayloadTooLarge,
+    ServiceError,
+    Unavailable,
+)
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
@@ -197,11 +205,11 @@ async def _render_validation_error(request: Request, error: Exception) -> Respon
     assert isinstance(error, RequestValidationError)
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
-        rendered = _Plain(400, "malformed_json", "The body is not valid JSON.", hint=_json_hint(problems[0]))
+        rendered = MalformedJson("The body is not valid JSON.", hint=_json_hint(problems[0]))
         return error_response(rendered, request.scope)
     details = field_problems(problems)
     message = "; ".join(f"{problem.path}: {problem.message}" for problem in details[:3])
-    return error_response(_Plain(422, "invalid_input", message, details=details), request.scope)
+    return error_response(InvalidInput(message, details=details), request.scope)
 
 
 def _json_hint(problem: Mapping[str, Any]) -> str:
