@@ -176,12 +176,7 @@ class _Service:
         typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
-        limiter = Limiter(
-            self._pool,
-            self._instruments.limits,
-            factor=settings.rate_limit_factor,
-            most_keys=settings.rate_limit_keys,
-        )
+        limiter = self._start_limiter()
         resources = Resources(
             settings=settings,
             pool=self._pool,
@@ -201,7 +196,6 @@ class _Service:
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
-        loops.start("rate-limits", limiter.run)
         self._start_control(control, tokens, SocketGuard(realtime.hub, tokens), limiter)
         self._health.started = True
         try:
@@ -244,6 +238,18 @@ class _Service:
         loops.start("ephemeral-publish", channel.publish)
         loops.start("typing", typists.run)
         return typists, PresenceTeller(channel, instruments.presence, epoch=epoch)
+
+    def _start_limiter(self) -> Limiter:
+        """What counts this replica's calls, together with the others."""
+        settings = self._settings
+        limiter = Limiter(
+            self._pool,
+            self._instruments.limits,
+            factor=settings.rate_limit_factor,
+            most_keys=settings.rate_limit_keys,
+        )
+        self._health.loops.start("rate-limits", limiter.run)
+        return limiter
 
     def _start_realtime(self, resources: Resources) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""

@@ -174,7 +174,10 @@ FURTHER: Final[Mapping[str, tuple[int, ...]]] = {
 KEYLESS: Final = frozenset({f"PUT {_UPLOAD}/data", f"POST {_UPLOAD}/link", "POST /api/sync/ops"})
 
 _ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
-_POLL: Final[Json] = {"question": "Lunch?", "options": [{"id": "y", "text": "Yes"}, {"id": "n", "text": "No"}]}
+_POLL: Final[Json] = {
+    "question": "Lunch?",
+    "options": [{"id": "y", "text": "Yes"}, {"id": "n", "text": "No"}],
+}
 BODIES: Final[Mapping[str, Json]] = {
     "POST /api/app/keys": {"name": "moderation", "scopes": ["chat:read", "chat:write"]},
     "PATCH /api/app/settings": {"rateLimits": {"send": {"user": {"perSecond": 5, "burst": 20}}}},
@@ -188,7 +191,11 @@ BODIES: Final[Mapping[str, Json]] = {
     "PATCH /api/users/{user_id}": {"name": "Ann", "email": "ann@example.com"},
     "POST /api/channels": {"type": "group", "name": "Lunch", "memberIds": ["bob"]},
     "POST /api/channels/dm/ensure": {"requesterUserId": "ann", "peerUserId": "bob"},
-    "POST /api/channels/group/ensure": {"externalId": "order-7", "name": "Order 7", "memberIds": ["ann", "bob"]},
+    "POST /api/channels/group/ensure": {
+        "externalId": "order-7",
+        "name": "Order 7",
+        "memberIds": ["ann", "bob"],
+    },
     f"PATCH {_CHANNEL}": {"name": "Lunch", "config": {"slowModeS": 10}},
     f"POST {_CHANNEL}/truncate": {"beforeSeq": 100},
     f"POST {_CHANNEL}/members": {"userIds": ["bob", "cleo"]},
@@ -215,7 +222,7 @@ BODIES: Final[Mapping[str, Json]] = {
     f"POST {_WORKSPACE}/invites": {"emails": ["bob@example.com"], "message": "Join us"},
 }
 
-BY_NAME: Final = {
+BY_NAME: Final[Mapping[str, Any]] = {
     "userId": "ann",
     "createdBy": "ann",
     "createdById": "ann",
@@ -245,7 +252,8 @@ BY_NAME: Final = {
     "webhooksUrl": "https://webhooks.example.com",
     "metricsUrl": "https://metrics.example.com",
 } | dict.fromkeys(
-    ("id", "appId", "channelId", "messageId", "workspaceId", "pollId", "uploadId", "inviteId", "opId", "jti"), _ID
+    ("id", "appId", "channelId", "messageId", "workspaceId", "pollId", "uploadId", "inviteId", "opId", "jti"),
+    _ID,
 )
 
 TAGS: Final = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic import Field
@@ -151,13 +151,13 @@ REPLIES: Final[Mapping[str, Replies]] = {
 _ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 _URL: Final = "https://example.com/hooks/chat"
 
-BODIES: Final = {
+BODIES: Final[Mapping[str, dict[str, Any]]] = {
     "POST /api/webhooks": {"url": _URL, "events": ["message.new", "channel.*"], "description": "Moderation"},
     f"PATCH {_WEBHOOK}": {"enabled": True},
     f"POST {_WEBHOOK}/regenerate-secret": {"overlapS": 3_600},
 }
 
-BY_NAME: Final = {
+BY_NAME: Final[Mapping[str, Any]] = {
     "url": _URL,
     "event": "message.new",
     "state": "active",

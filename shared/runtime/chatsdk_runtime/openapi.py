@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from chatsdk_runtime.errors import FieldProblem, ServiceError
-from chatsdk_runtime.openapi_examples import Example, ExampleMaker
+from chatsdk_runtime.openapi_examples import ExampleMaker
 from chatsdk_runtime.web import ErrorReply, error_object
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ class ServiceDocument:
     security_schemes: Json
     security_of: Callable[[APIRoute], list[Json]]
     tags: Mapping[str, str]
-    by_name: Mapping[str, Example]
+    by_name: Mapping[str, Any]
     further: Mapping[str, Sequence[int]] = field(default_factory=dict)
     bodies: Mapping[str, Json] = field(default_factory=dict)
     keyless: frozenset[str] = frozenset()
@@ -126,7 +126,11 @@ def _made_up(error_class: type[ServiceError]) -> Json:
     }
     if list(wanted) == ["message"]:
         return {"message": _first_sentence(inspect.getdoc(error_class) or "") + "."}
-    return {name: values[str(parameter.annotation)] for name, parameter in wanted.items() if _known(parameter, values)}
+    return {
+        name: values[str(parameter.annotation)]
+        for name, parameter in wanted.items()
+        if _known(parameter, values)
+    }
 
 
 def _known(parameter: inspect.Parameter, values: Mapping[str, Any]) -> bool:
@@ -164,7 +168,12 @@ class _Finisher:
         if self._service.reply_headers:
             components["headers"] = self._service.reply_headers
         components["parameters"] = {"IdempotencyKey": _IDEMPOTENCY_KEY}
-        used = {tag for one in self._described["paths"].values() for op in one.values() for tag in op.get("tags", ())}
+        used = {
+            tag
+            for one in self._described["paths"].values()
+            for op in one.values()
+            for tag in op.get("tags", ())
+        }
         self._described["tags"] = [
             {"name": name, "description": text} for name, text in self._service.tags.items() if name in used
         ]
@@ -175,7 +184,7 @@ class _Finisher:
 
     def _reply_models(self) -> Mapping[type[BaseModel], Json]:
         """References to the schemas of all replies, which are added to the document."""
-        wanted = {ErrorReply: None}
+        wanted: dict[type[BaseModel], None] = {ErrorReply: None}
         wanted |= {model: None for replies in self._service.replies.values() for model in replies.values()}
         references, made = models_json_schema(
             [(model, "serialization") for model in wanted], ref_template=_REF, by_alias=True
@@ -193,6 +202,10 @@ class _Finisher:
         refusals = {int(status) for status in operation["responses"] if int(status) >= 400}
         for status in refusals & {422}:
             del operation["responses"][str(status)]
+        for reply in operation["responses"].values():
+            if len(reply.get("content", ())) > 1:
+                # FastAPI's own guess, beside what the route says.
+                reply["content"].pop("application/json", None)
         for status, model in self._service.replies.get(name, {}).items():
             self._add_reply(operation, status, model)
         for status in sorted(self._statuses(name, method, operation)):
@@ -220,15 +233,15 @@ class _Finisher:
             operation.setdefault("parameters", []).append(reference)
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if media_type == "application/json":
-                content["example"] = self._service.bodies.get(name) or self._examples.request(content["schema"])
+                content["example"] = self._service.bodies.get(name) or self._examples.request(
+                    content["schema"]
+                )
 
     def _add_reply(self, operation: Json, status: int, model: type[BaseModel]) -> None:
         schema = self._models[model]
         reply = operation["responses"].setdefault(str(status), {})
         reply["description"] = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        reply["content"] = {
-            "application/json": {"schema": schema, "example": self._examples.reply(schema)}
-        }
+        reply["content"] = {"application/json": {"schema": schema, "example": self._examples.reply(schema)}}
         if operation["security"] and self._service.reply_headers:
             reply["headers"] = self._reply_headers
 
@@ -256,7 +269,7 @@ class _Finisher:
         special = bool(domain) and any(_domain_of_error(one) == domain for one in classes)
         key = f"error_{status}_{domain}" if special else f"error_{status}"
         if key not in self._responses:
-            examples = {}
+            examples: Json = {}
             for one in classes:
                 text = _first_sentence(inspect.getdoc(one) or one.code)
                 examples.setdefault(one.code, {"summary": text, "value": error_example(one)})
@@ -279,11 +292,11 @@ class _Finisher:
 
 
 def _routes(app: FastAPI) -> Mapping[str, APIRoute]:
-    found = {}
+    found: dict[str, APIRoute] = {}
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         if isinstance(route, APIRoute):
-            for method in route.methods:
+            for method in route.methods or ():
                 # The first one is asked, and described.
                 found.setdefault(f"{method} {route.path_format}", route)
     return found

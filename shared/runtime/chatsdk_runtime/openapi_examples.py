@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 Json = dict[str, Any]
-Example = str | int | float | bool | list[Any] | dict[str, Any]
 
 _TIME: Final = "2026-01-02T03:04:05.678Z"
 _ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -22,7 +21,7 @@ _DEEPEST: Final = 3
 class ExampleMaker:
     """Makes values for schemas that may refer to `schemas`. `by_name`: what stands in a field of that name."""
 
-    def __init__(self, schemas: Mapping[str, Json], by_name: Mapping[str, Example]) -> None:
+    def __init__(self, schemas: Mapping[str, Json], by_name: Mapping[str, Any]) -> None:
         self._schemas = schemas
         self._by_name = by_name
 
@@ -51,14 +50,8 @@ class ExampleMaker:
                 return self._object(schema, depth, whole=whole)
             case "array":
                 return self._array(schema, name, depth, whole=whole)
-            case "string":
-                return _text(schema)
-            case "integer" | "number":
-                return _number(schema)
-            case "boolean":
-                return schema.get("default", False)
             case _:
-                return None
+                return _scalar(schema)
 
     def _resolved(self, schema: Json) -> Json:
         while "$ref" in schema or len(schema.get("allOf", ())) == 1:
@@ -107,10 +100,22 @@ def _fits(value: Any, schema: Json) -> bool:
     if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         return False
     if isinstance(value, str):
-        return schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)))
     if isinstance(value, int | float):
-        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True
+
+
+def _scalar(schema: Json) -> Any:
+    match schema.get("type"):
+        case "string":
+            return _text(schema)
+        case "integer" | "number":
+            return _number(schema)
+        case "boolean":
+            return schema.get("default", False)
+        case _:
+            return None
 
 
 def _text(schema: Json) -> str:
@@ -121,8 +126,10 @@ def _text(schema: Json) -> str:
 
 
 def _number(schema: Json) -> int | float:
-    if "default" in schema and schema["default"] is not None:
-        default: int | float = schema["default"]
+    default, above = schema.get("default"), schema.get("exclusiveMinimum")
+    if isinstance(default, int | float):
         return default
-    least: int | float = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    return least + 1 if "exclusiveMinimum" in schema else max(least, min(1, schema.get("maximum", 1)))
+    if isinstance(above, int | float):
+        return above + 1
+    least, most = schema.get("minimum", 0), schema.get("maximum", 1)
+    return int(max(least, min(1, most)))

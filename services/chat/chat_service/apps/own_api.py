@@ -13,7 +13,7 @@ from chat_service.auth.credentials import KeyManager
 from chat_service.auth.revocation import Revocation, spread
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.errors import ApiKeyNotFound
-from chat_service.limits.rates import MOST_AT_ONCE, MOST_PER_SECOND
+from chat_service.limits.rates import LEAST_PER_SECOND, MOST_AT_ONCE, MOST_PER_SECOND
 from chat_service.wire_input import Name, RequestModel, uuid_in_path
 from chatsdk_contracts.control import ChangedSettings, SettingsChanged
 from chatsdk_contracts.ids import ApiKeyId
@@ -37,7 +37,7 @@ class CreateOwnKey(RequestModel):
 class ChosenRate(RequestModel):
     """So many calls a second for ever, and so many at once after a rest."""
 
-    per_second: Annotated[float, Field(gt=0, le=MOST_PER_SECOND, allow_inf_nan=False)]
+    per_second: Annotated[float, Field(ge=LEAST_PER_SECOND, le=MOST_PER_SECOND, allow_inf_nan=False)]
     burst: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
 
 

@@ -81,9 +81,7 @@ class Limiter:
         """How many replicas there were when this was last asked."""
         return self._replicas
 
-    async def charge(
-        self, action: Action, caller: Principal, channel_id: ChannelId | None = None
-    ) -> Charge:
+    async def charge(self, action: Action, caller: Principal, channel_id: ChannelId | None = None) -> Charge:
         """Count one call, or none of it if any of its buckets is empty."""
         if self._factor <= 0:
             return Charge.free(action, caller)
@@ -290,4 +288,3 @@ def _name(key: Key) -> str:
     """What a bucket is called in the database, beside its app."""
     _, action, per, subject = key
     return f"{action}.{per}.{subject}"
-

@@ -16,6 +16,8 @@ Per = Literal["app", "user", "channel"]
 """Whose bucket: all calls of an app, those of one user with their own token, the messages of one channel."""
 
 
+# One call in a quarter of an hour; less is no rate any more, and far less no number that PostgreSQL reckons with.
+LEAST_PER_SECOND: Final = 0.001
 MOST_PER_SECOND: Final = 1_000_000
 MOST_AT_ONCE: Final = 10_000_000
 
@@ -23,7 +25,7 @@ MOST_AT_ONCE: Final = 10_000_000
 class Rate(WireModel):
     """So many calls a second for ever, and so many at once after a rest."""
 
-    per_second: Annotated[float, Field(gt=0, le=MOST_PER_SECOND)]
+    per_second: Annotated[float, Field(ge=LEAST_PER_SECOND, le=MOST_PER_SECOND)]
     burst: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
 
 
@@ -75,15 +77,13 @@ def effective(chosen: RateLimits, factor: float) -> dict[tuple[Action, Per], Rat
         most = _scaled(default, factor)
         own: Rate | None = getattr(getattr(chosen, action), per)
         if own is not None and per == "app":
-            own = Rate(
-                per_second=min(own.per_second, most.per_second), burst=min(own.burst, most.burst)
-            )
+            own = Rate(per_second=min(own.per_second, most.per_second), burst=min(own.burst, most.burst))
         limits[action, per] = own or most
     return limits
 
 
 def _scaled(rate: Rate, factor: float) -> Rate:
     return Rate(
-        per_second=min(rate.per_second * factor, MOST_PER_SECOND),
+        per_second=max(LEAST_PER_SECOND, min(rate.per_second * factor, MOST_PER_SECOND)),
         burst=min(max(1, int(rate.burst * factor)), MOST_AT_ONCE),
     )

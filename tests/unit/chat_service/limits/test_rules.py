@@ -131,7 +131,14 @@ def test_far_from_the_limit_nobody_is_asked() -> None:
         (30, 0, 0, Wish(0, 30)),
         (0, 900, 0, Wish(100, 0)),
     ],
-    ids=["nothing", "first", "the busier second", "too much left", "idle: all goes back", "never above burst"],
+    ids=[
+        "nothing",
+        "first",
+        "the busier second",
+        "too much left",
+        "idle: all goes back",
+        "never above burst",
+    ],
 )
 def test_what_is_asked_for(share: int, demand: int, earlier: int, wish: Wish) -> None:
     meter = Meter(10.0, 100, 1, 0.0)
