@@ -9,6 +9,8 @@ from chatsdk_runtime.instruments import BATCH_SIZES
 _FILE_BYTES = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
+_CALLS = ("send", "write", "read", "search", "upload")
+
 
 class ChatInstruments:
     """The chat service's own series."""
@@ -116,6 +118,11 @@ class LimitInstruments:
             "Calls by what they count as, and by whether they were let through, refused, or given back as repeats.",
             ["action", "result"],
             registry=registry,
+        )
+        # Looked up once: every call counts here.
+        self.admitted, self.refused, self.repeats = (
+            {action: self.decisions.labels(action, result) for action in _CALLS}
+            for result in ("admitted", "refused", "repeat")
         )
         self.alone = Gauge(
             "chatsdk_rate_limit_local",

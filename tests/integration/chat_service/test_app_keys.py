@@ -156,14 +156,14 @@ async def test_the_last_use_of_a_key_is_written_at_most_once_a_minute(chat: Chat
 
 
 async def test_settings_have_defaults_and_keep_what_is_not_given(chat: Chat, tenant: Tenant) -> None:
-    assert (await tenant.server("GET", "/api/app/settings")).json() == {"userDirectory": "shared_channels"}
+    assert (await tenant.server("GET", "/api/app/settings")).json()["userDirectory"] == "shared_channels"
     await chat.sql("update app set settings = '{\"laterOne\": 1}' where id = $1::uuid", tenant.id)
     changed = await tenant.server("PATCH", "/api/app/settings", {"userDirectory": "off"})
-    assert changed.json() == {"userDirectory": "off"}
-    assert (await tenant.server("PATCH", "/api/app/settings", {})).json() == {"userDirectory": "off"}
+    assert changed.json()["userDirectory"] == "off"
+    assert (await tenant.server("PATCH", "/api/app/settings", {})).json() == changed.json()
     [row] = await chat.sql("select settings::text from app where id = $1::uuid", tenant.id)
     assert '"laterOne": 1' in row["settings"]
     for body in ({"userDirectory": "some"}, {"colour": 1}):
         assert (await tenant.server("PATCH", "/api/app/settings", body)).status_code == 422
     other = await chat.new_tenant()
-    assert (await other.server("GET", "/api/app/settings")).json() == {"userDirectory": "shared_channels"}
+    assert (await other.server("GET", "/api/app/settings")).json()["userDirectory"] == "shared_channels"

@@ -89,7 +89,7 @@ async def test_forgotten_keys_and_full_buckets_leave_nothing_behind(chat: Chat, 
         for number in range(50):
             user = Principal("user", AppId(tenant.id), user_id=UserId(f"user-{number}"))
             await limiter.charge("write", user)
-        assert len(limiter._meters) == 10
+        assert len(limiter._buckets) == 10
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ from chat_service.limits.rules import Meter
 from chatsdk_contracts.ids import AppId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Drawn:
-    """One bucket that a call is counted in."""
+    """One bucket that calls are counted in, with the limit and the number of replicas that its meter was made for."""
 
     key: tuple[AppId, Action, Per, str]
     per: Per
     rate: Rate
+    replicas: int
     meter: Meter
 
 
@@ -56,14 +57,23 @@ class Charge:
         """What an answer says of the bucket that has the smallest part left. `wall_s`: seconds since 1970."""
         if not self.drawn:
             return ()
-        tightest = self.refused_by or min(
-            self.drawn, key=lambda one: one.meter.remaining(self.now) / one.rate.burst
-        )
-        meter = tightest.meter
-        remaining = 0 if self.refused_by else meter.remaining(self.now)
-        reset = math.ceil(wall_s + meter.full_in_s(self.now))
+        if self.refused_by is not None:
+            burst, remaining, full_in_s = self._left(self.refused_by)
+            remaining = 0
+        else:
+            burst, remaining, full_in_s = min(map(self._left, self.drawn), key=_part_left)
         return (
-            (b"x-ratelimit-limit", b"%d" % tightest.rate.burst),
+            (b"x-ratelimit-limit", b"%d" % burst),
             (b"x-ratelimit-remaining", b"%d" % remaining),
-            (b"x-ratelimit-reset", b"%d" % reset),
+            (b"x-ratelimit-reset", b"%d" % math.ceil(wall_s + full_in_s)),
         )
+
+    def _left(self, one: Drawn) -> tuple[float, int, float]:
+        """Burst, what is left of it, and in how many seconds it is whole again."""
+        meter = one.meter
+        remaining = meter.remaining(self.now)
+        return meter.burst, remaining, (meter.burst - remaining) / meter.per_second
+
+
+def _part_left(left: tuple[float, int, float]) -> float:
+    return left[1] / left[0]

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 _ANSWER_S: Final = 0.25
 _DEAD_AFTER_S: Final = 4.0
-_CHOICE_FRESH_S: Final = 5.0
+_CHOICE_FRESH_S: Final = 4.0
 _FORGET_EVERY: Final = 60
 _MOST_APPS: Final = 10_000
 
@@ -46,6 +46,7 @@ class _Limits:
 
     rates: Mapping[tuple[Action, Per], Rate]
     fresh_until: float
+    asked_for: bool = False
 
 
 class Limiter:
@@ -68,13 +69,15 @@ class Limiter:
         self._replica = uuid4()
         self._replicas = 1
         self._apps: OrderedDict[AppId, _Limits] = OrderedDict()
-        self._meters: OrderedDict[Key, Meter] = OrderedDict()
+        self._buckets: OrderedDict[Key, Drawn] = OrderedDict()
         # Those with a share or with calls in this second, and those to be asked about now.
         self._active: dict[Key, Meter] = {}
         self._wanted: dict[Key, Meter] = {}
         self._wake = asyncio.Event()
         self._answered = asyncio.get_running_loop().create_future()
         self._alone_until = -1.0
+        # Settings that were read before a change must not be remembered after it.
+        self._forgotten = 0
 
     @property
     def replicas(self) -> int:
@@ -87,25 +90,26 @@ class Limiter:
             return Charge.free(action, caller)
         rates = await self._rates_of(caller.app_id)
         now = self._clock()
-        drawn = [self._drawn(rates, caller.app_id, action, "app", "", now)]
+        app_id, drawn = caller.app_id, []
+        drawn.append(self._drawn((app_id, action, "app", ""), rates[action, "app"], now))
         if caller.user_id is not None:
-            drawn.append(self._drawn(rates, caller.app_id, action, "user", caller.user_id, now))
+            drawn.append(self._drawn((app_id, action, "user", caller.user_id), rates[action, "user"], now))
         if channel_id is not None:
-            drawn.append(self._drawn(rates, caller.app_id, action, "channel", channel_id, now))
+            drawn.append(self._drawn((app_id, action, "channel", channel_id), rates[action, "channel"], now))
         short = [one for one in drawn if not one.meter.has(now)]
         if short:
             await self._answers(short, now)
             now = self._clock()
             short = [one for one in drawn if not one.meter.has(now)]
         if short:
-            self._instruments.decisions.labels(action, "refused").inc()
+            self._instruments.refused[action].inc()
             worst = max(short, key=lambda one: one.meter.wait_s(now))
             return Charge(action, caller, drawn, worst, now)
         for one in drawn:
-            one.meter.take(now)
+            one.meter.take()
             if one.meter.should_ask(now):
                 self._want(one)
-        self._instruments.decisions.labels(action, "admitted").inc()
+        self._instruments.admitted[action].inc()
         return Charge(action, caller, drawn, None, now)
 
     async def require_look(self, charge: Charge) -> None:
@@ -125,10 +129,11 @@ class Limiter:
             now = self._clock()
             for one in charge.drawn:
                 one.meter.put_back(now)
-            self._instruments.decisions.labels(charge.action, "repeat").inc()
+            self._instruments.repeats[charge.action].inc()
 
     def forget(self, app_id: AppId | None = None) -> None:
         """The settings of an app have changed, or may have for all: read them again before the next call."""
+        self._forgotten += 1
         if app_id is None:
             self._apps.clear()
         else:
@@ -143,7 +148,7 @@ class Limiter:
             if self._clock() >= next_turn_s:
                 next_turn_s = self._clock() + SHARE_S
                 self._turn()
-                await self._count_replicas(forget=seconds % _FORGET_EVERY == 0)
+                await self._look_around(forget=seconds % _FORGET_EVERY == 0)
                 seconds += 1
             await self._ask()
             await self._sleep(next_turn_s - self._clock())
@@ -196,7 +201,6 @@ class Limiter:
                 self._be_alone(outage)
             else:
                 now = self._clock()
-                self._instruments.alone.set(0)
                 for meter, wish, one in zip(meters, wishes, lent, strict=True):
                     meter.granted(wish, one.granted, one.level, now)
                 return
@@ -204,17 +208,23 @@ class Limiter:
         for meter, wish in zip(meters, wishes, strict=True):
             meter.grant_alone(wish, self._replicas, now)
 
-    async def _count_replicas(self, *, forget: bool) -> None:
-        """How many share each limit; what an outage says of that is not believed."""
+    async def _look_around(self, *, forget: bool) -> None:
+        """How many share each limit, and what owners chose meanwhile. An outage leaves what was known last."""
+        began, wanted = self._forgotten, [app_id for app_id, known in self._apps.items() if known.asked_for]
         try:
             async with asyncio.timeout(SHARE_S), reading(self._pool) as connection:
                 count = await store.count_replicas(connection, self._replica, dead_after_s=_DEAD_AFTER_S)
+                chosen = await store.fetch_chosen(connection, wanted) if wanted else {}
                 if forget:
                     await store.forget_full(connection)
         except DATABASE_AWAY as outage:
             self._be_alone(outage)
             return
         self._replicas = count
+        for app_id, limits in chosen.items():
+            self._remember(app_id, effective(limits, self._factor), began)
+        if self._clock() >= self._alone_until:
+            self._instruments.alone.set(0)
 
     def _be_alone(self, outage: BaseException) -> None:
         if self._clock() >= self._alone_until + SHARE_S:
@@ -241,47 +251,48 @@ class Limiter:
         self._wanted[one.key] = one.meter
         self._wake.set()
 
-    def _drawn(
-        self,
-        rates: Mapping[tuple[Action, Per], Rate],
-        app_id: AppId,
-        action: Action,
-        per: Per,
-        subject: str,
-        now: float,
-    ) -> Drawn:
-        rate, key = rates[action, per], (app_id, action, per, subject)
-        meter = self._meters.get(key)
-        if meter is None:
-            meter = self._meters[key] = Meter(rate.per_second, rate.burst, self._replicas, now)
-            if len(self._meters) > self._most_keys:
+    def _drawn(self, key: Key, rate: Rate, now: float) -> Drawn:
+        """The bucket of this key, with one more call that wants something of it."""
+        one = self._buckets.get(key)
+        if one is None:
+            meter = Meter(rate.per_second, rate.burst, self._replicas, now)
+            one = self._buckets[key] = Drawn(key, key[2], rate, self._replicas, meter)
+            if len(self._buckets) > self._most_keys:
                 # The one that was not used for longest; most likely it is full again.
-                forgotten, _ = self._meters.popitem(last=False)
+                forgotten, _ = self._buckets.popitem(last=False)
                 self._active.pop(forgotten, None)
         else:
-            self._meters.move_to_end(key)
-            meter.resize(rate.per_second, rate.burst, self._replicas, now)
-        meter.demand += 1
-        self._active[key] = meter
-        return Drawn(key, per, rate, meter)
+            self._buckets.move_to_end(key)
+            if one.rate is not rate or one.replicas != self._replicas:
+                one.rate, one.replicas = rate, self._replicas
+                one.meter.resize(rate.per_second, rate.burst, self._replicas, now)
+        one.meter.demand += 1
+        self._active[key] = one.meter
+        return one
 
     async def _rates_of(self, app_id: AppId) -> Mapping[tuple[Action, Per], Rate]:
+        """What holds for the app. Only the first call of an app waits; later the loop reads anew what gets old."""
         known = self._apps.get(app_id)
-        if known is not None and known.fresh_until > self._clock():
+        if known is not None:
+            known.asked_for = known.fresh_until <= self._clock()
             return known.rates
+        began = self._forgotten
         try:
             async with asyncio.timeout(_ANSWER_S), reading(self._pool) as connection:
-                chosen = await store.fetch_chosen(connection, app_id)
+                chosen = (await store.fetch_chosen(connection, [app_id]))[app_id]
         except DATABASE_AWAY:
-            # What was last known goes on to hold; else the defaults do.
-            rates = effective(RateLimits(), self._factor) if known is None else known.rates
-        else:
-            rates = effective(chosen, self._factor)
+            chosen = RateLimits()
+        rates = effective(chosen, self._factor)
+        self._remember(app_id, rates, began)
+        return rates
+
+    def _remember(self, app_id: AppId, rates: Mapping[tuple[Action, Per], Rate], began: int) -> None:
+        if began != self._forgotten:
+            return
         self._apps[app_id] = _Limits(rates, self._clock() + _CHOICE_FRESH_S)
         self._apps.move_to_end(app_id)
         if len(self._apps) > _MOST_APPS:
             self._apps.popitem(last=False)
-        return rates
 
 
 def _name(key: Key) -> str:

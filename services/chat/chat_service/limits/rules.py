@@ -99,19 +99,18 @@ class Meter:
             self.per_second, self.burst = per_second, burst
             self.common, self.denied_until = None, -math.inf
             self.alone = None
-        if self.private.burst != burst * part or self.private.per_second != per_second * part:
-            self.private.resize(per_second * part, burst * part, now)
+        self.private.resize(per_second * part, burst * part, now)
 
     def has(self, now: float) -> bool:
         """Whether a call may be let through without asking."""
         return self.share >= 1 or self.private.fill(now) >= 1
 
-    def take(self, now: float) -> None:
-        """Let one call through that `has` allows. The share goes first: the allowance bridges the next asking."""
+    def take(self) -> None:
+        """Let one call through that `has` has just allowed. The share goes first: the allowance bridges an asking."""
         if self.share >= 1:
             self.share -= 1
         else:
-            self.private.level = self.private.fill(now) - 1
+            self.private.level -= 1
 
     def put_back(self, now: float) -> None:
         """A call that was let through should not have counted."""
@@ -121,23 +120,26 @@ class Meter:
             self.private.level = min(self.private.burst, self.private.fill(now) + 1)
 
     def should_ask(self, now: float) -> bool:
-        """Whether the limit is near: more than half of the allowance is spent, and hardly a share is left."""
-        if self.denied_until > now:
+        """Whether the limit is near, after `take`: half of the allowance is spent, and hardly a share is left."""
+        private = self.private
+        if private.level >= private.burst / 2 and private.burst >= 1:
             return False
-        low = self.private.fill(now) < self.private.burst / 2 or self.private.burst < 1
-        return low and self.share <= max(self.demand, self.earlier) // 4
+        return self.denied_until <= now and self.share <= max(self.demand, self.earlier) // 4
 
     def wish(self) -> Wish:
-        """What to ask for: as much as was wanted of late, less what is left; without demand it all goes back."""
+        """What to ask for: as much as was wanted of late, less what is left; without demand it all goes back.
+
+        What goes back is not spent any more from here on.
+        """
         expected = max(self.demand, self.earlier)
-        if expected == 0:
-            return Wish(0, self.share)
-        wanted = min(expected + 1, math.ceil(self.burst))
-        return Wish(max(0, wanted - self.share), max(0, self.share - wanted))
+        wanted = min(expected + 1, math.ceil(self.burst)) if expected else 0
+        wish = Wish(max(0, wanted - self.share), max(0, self.share - wanted))
+        self.share -= wish.give
+        return wish
 
     def granted(self, wish: Wish, grant: int, level: float, now: float) -> None:
         """What came of a wish; `level`: what the common bucket holds after it."""
-        self.share += grant - wish.give
+        self.share += grant
         self.common = level
         if grant < wish.want:
             self.next_at = now + max(_PAUSE_S, (1 - level) / self.per_second)
@@ -157,11 +159,6 @@ class Meter:
         """A second is over: its demand is what the next one is expected to be."""
         self.earlier, self.demand = self.demand, 0
 
-    @property
-    def is_sharing(self) -> bool:
-        """Whether there is something to ask for or to give back."""
-        return self.share > 0 or self.demand > 0
-
     def remaining(self, now: float) -> int:
         """About how many calls are left, as far as this replica knows."""
         private = self.private.fill(now)
@@ -172,7 +169,3 @@ class Meter:
     def wait_s(self, now: float) -> float:
         """Seconds until a call may go through, at the earliest; never 0, for nothing can be taken now."""
         return max(self.next_at - now, _PAUSE_S)
-
-    def full_in_s(self, now: float) -> float:
-        """Seconds until everything is allowed again."""
-        return max(0.0, self.burst - self.remaining(now)) / self.per_second

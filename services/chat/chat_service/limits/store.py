@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -56,9 +56,11 @@ async def forget_full(connection: Connection, *, limit: int = 5_000) -> int:
     return len(await connection.fetch(_FORGET_FULL, limit))
 
 
-async def fetch_chosen(connection: Connection, app_id: AppId) -> RateLimits:
-    """What the app's owner chose, over the defaults."""
-    return RateLimits.model_validate_json(await connection.fetchval(_FETCH_CHOSEN, UUID(app_id)) or "{}")
+async def fetch_chosen(connection: Connection, app_ids: Sequence[AppId]) -> Mapping[AppId, RateLimits]:
+    """What the owners of these apps chose, over the defaults; an app that is not there has chosen nothing."""
+    rows = await connection.fetch(_FETCH_CHOSEN, [UUID(app_id) for app_id in app_ids])
+    stored = {AppId(str(row["id"])): row["chosen"] or "{}" for row in rows}
+    return {app_id: RateLimits.model_validate_json(stored.get(app_id, "{}")) for app_id in app_ids}
 
 
 _FILLED = """
@@ -111,7 +113,7 @@ returning 1
 """
 
 _FETCH_CHOSEN = """
-select settings -> 'rateLimits'
+select id, settings -> 'rateLimits' as chosen
 from app
-where id = $1
+where id = any($1::uuid[])
 """

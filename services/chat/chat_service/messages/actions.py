@@ -46,6 +46,7 @@ async def send(resources: Resources, wanted: Send, charge: Charge) -> SendAnswer
 
     A repeat is not counted and not refused, whatever the limits: `charge` is then given back, or passed over.
     """
+    await resources.limiter.require_look(charge)
     if wanted.idempotency is None:
         sent = await _counted(resources, wanted, charge)
         return SendAnswer(
@@ -78,7 +79,6 @@ async def send(resources: Resources, wanted: Send, charge: Charge) -> SendAnswer
 async def _counted(resources: Resources, wanted: Send, charge: Charge) -> Sent:
     """Hand a send to the writer, within the limits. Only one that is over them is looked up before it is refused."""
     if charge.refused_by is not None:
-        await resources.limiter.require_look(charge)
         async with reading(resources.pool) as connection:
             if not (rules.may_be_repeat(wanted.client_msg_id) and await is_repeat(connection, wanted)):
                 charge.require()

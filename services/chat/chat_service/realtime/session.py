@@ -168,6 +168,7 @@ class Session:
                 self._tasks.add(task)
                 task.add_done_callback(self._sent)
             case Subscribe():
+                (await self._resources.limiter.charge("read", connection.caller)).require()
                 await self._realtime.following.subscribe(connection, asked.channels, asked.id)
             case Unsubscribe():
                 for channel_id in asked.channels:

@@ -21,7 +21,7 @@ def drawn(per: Per, *, left: int, level: float | None = None) -> Drawn:
     else:
         meter.private.level = 0
         meter.granted(Wish(1, 0), 0, level, 0.0)
-    return Drawn((APP, "send", per, ""), per, RATE, meter)
+    return Drawn((APP, "send", per, ""), per, RATE, 1, meter)
 
 
 def test_the_answer_tells_of_the_bucket_that_is_nearest_to_its_end() -> None:

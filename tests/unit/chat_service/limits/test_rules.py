@@ -53,7 +53,7 @@ class Replicas:
             self.common.lease(meter, self.now)
         if not meter.has(self.now):
             return False
-        meter.take(self.now)
+        meter.take()
         self.through += 1
         if meter.should_ask(self.now):
             self.common.lease(meter, self.now)
@@ -115,7 +115,7 @@ def test_far_from_the_limit_nobody_is_asked() -> None:
     now = 0.0
     for _ in range(1_000):
         assert meter.has(now)
-        meter.take(now)
+        meter.take()
         assert not meter.should_ask(now)
         now += 0.25
     assert meter.common is None
@@ -144,6 +144,8 @@ def test_what_is_asked_for(share: int, demand: int, earlier: int, wish: Wish) ->
     meter = Meter(10.0, 100, 1, 0.0)
     meter.share, meter.demand, meter.earlier = share, demand, earlier
     assert meter.wish() == wish
+    # What goes back cannot be spent while the answer is awaited.
+    assert meter.share == share - wish.give
 
 
 def test_after_a_no_nobody_asks_again_at_once_and_the_wait_is_told() -> None:
@@ -166,7 +168,7 @@ def test_without_the_database_a_replica_lets_its_part_through(
         if not meter.has(now):
             meter.grant_alone(meter.wish(), number, now)
         if meter.has(now):
-            meter.take(now)
+            meter.take()
             through += 1
     part = (burst + lasting_s * per_second) / number
     assert through <= max(1.0, part) * (1 + PRIVATE_PART) + 1
@@ -176,7 +178,7 @@ def test_without_the_database_a_replica_lets_its_part_through(
 def test_more_replicas_and_other_limits_keep_what_was_spent() -> None:
     meter = Meter(10.0, 1_000, 1, 0.0)
     for _ in range(30):
-        meter.take(0.0)
+        meter.take()
     meter.resize(10.0, 1_000, 2, 0.0)
     assert (meter.private.burst, meter.private.level) == (50, 20)
     meter.resize(10.0, 200, 2, 0.0)

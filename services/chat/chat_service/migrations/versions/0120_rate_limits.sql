@@ -1,5 +1,5 @@
 create unlogged table rate_limit_bucket (
-  app_id uuid not null references app (id) on delete cascade,
+  app_id uuid not null,
   key text not null check (length(key) between 1 and 300),
   per_second double precision not null check (per_second > 0),
   burst double precision not null check (burst > 0),
