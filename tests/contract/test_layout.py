@@ -42,6 +42,8 @@ FURTHER_IDEAS = {
     # chat
     "chat_service/discovery": "/.well-known/chatsdk: where the services are",
     "chat_service/documentation": "what the OpenAPI document says beyond the routes",
+    "chat_service/documented_examples": "examples in the OpenAPI document",
+    "chat_service/documented_replies": "what each route answers, for the OpenAPI document",
     "chat_service/doors": "what all doors share: reading bodies, the caller, raw JSON",
     "chat_service/maintenance": "partitions made ahead and dropped in time",
     "chat_service/paging": "cursors",

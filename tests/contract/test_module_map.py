@@ -35,6 +35,8 @@ DRIVEN_BY = {
     "chat_service/channels/sweep_store": f"{CHAT}/test_truncation.py",
     "chat_service/channels/store": f"{CHAT}/test_channels.py",
     "chat_service/channels/views": f"{CHAT}/test_channels.py",
+    "chat_service/documentation": "tests/contract/test_openapi.py",
+    "chat_service/documented_examples": "tests/contract/test_openapi.py",
     "chat_service/doors": "tests/e2e/test_errors.py",
     "chat_service/limits/calls": f"{CHAT}/test_limits.py",
     "chat_service/limits/store": f"{CHAT}/test_limits.py",

@@ -1,6 +1,6 @@
 """The OpenAPI documents are whole: who may call, what comes back, which errors there are, with examples that hold.
 
-A route without a row in its service's documentation.py fails here.
+A route without a row in its service's documentation.py (chat: documented_replies.py) fails here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 
 from chat_service import app as chat_app
-from chat_service import documentation as chat
+from chat_service import documented_replies
 from chatsdk_runtime.openapi import errors_of
 from metrics_service import app as metrics_app
 from metrics_service import documentation as metrics
@@ -26,7 +26,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "openapi"
 DOCUMENTS: dict[str, Any] = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
 # Whose error classes there are is known once the whole service is imported.
 PACKAGES = {"chat": chat_app.PACKAGE, "webhooks": webhooks_app.PACKAGE, "metrics": metrics_app.PACKAGE}
-REPLIES = {"chat": chat.REPLIES, "webhooks": webhooks.REPLIES, "metrics": metrics.REPLIES}
+REPLIES = {"chat": documented_replies.REPLIES, "webhooks": webhooks.REPLIES, "metrics": metrics.REPLIES}
 # What is answered without a body, or with a file.
 WITHOUT_JSON = {
     "PUT /api/uploads/{upload_id}/data",
