@@ -247,6 +247,7 @@ class _Service:
             self._instruments.limits,
             factor=settings.rate_limit_factor,
             most_keys=settings.rate_limit_keys,
+            answer_s=settings.rate_limit_answer_s,
         )
         self._health.loops.start("rate-limits", limiter.run)
         return limiter

@@ -218,6 +218,13 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_RATE_LIMIT_KEYS",
         description="Buckets of apps, users and channels that one replica keeps; the longest unused are forgotten.",
     )
+    rate_limit_answer_s: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        validation_alias="CHAT_RATE_LIMIT_ANSWER_S",
+        description="Seconds that the database has for answering about limits, before each replica limits by itself.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

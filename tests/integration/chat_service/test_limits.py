@@ -9,9 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chat_service.auth.principal import Principal
+from chat_service.limits import store
 from chat_service.limits.limiter import Limiter
 from chatsdk_contracts.ids import AppId, UserId, new_id
-from chatsdk_runtime.postgres import open_pool
+from chatsdk_runtime.postgres import open_pool, reading
 from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code, running_limiter
 from tests.waiting import wait_for
 
@@ -30,32 +31,38 @@ async def seen_by_both(*limiters: Limiter) -> None:
     await wait_for(all_see_two, 10)
 
 
-async def calls_until(limiter: Limiter, caller: Principal, end_s: float) -> int:
-    through = 0
+async def calls_until(limiter: Limiter, caller: Principal, end_s: float) -> tuple[int, float]:
+    """How many calls were let through, and up to when."""
+    through, last_s = 0, 0.0
 
     async def is_over() -> bool:
-        nonlocal through
+        nonlocal through, last_s
+        last_s = time.monotonic()
         while (await limiter.charge("send", caller)).refused_by is None:
             through += 1
         return time.monotonic() >= end_s
 
-    await wait_for(is_over, 10)
-    return through
+    await wait_for(is_over, 30)
+    return through, last_s
 
 
 async def test_two_replicas_together_keep_within_a_tenth_of_the_limit(chat: Chat, tenant: Tenant) -> None:
     await choose(tenant, send={"user": {"perSecond": 100, "burst": 200}})
     pool = chat.resources.pool
     caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
-    async with running_limiter(pool) as one, running_limiter(pool) as other:
+    # A machine that is busy with other things must not look like an outage.
+    patient = {"answer_s": 10.0}
+    async with running_limiter(pool, **patient) as one, running_limiter(pool, **patient) as other:
         await seen_by_both(one, other)
         started_s = time.monotonic()
-        through = await asyncio.gather(
+        made = await asyncio.gather(
             *(calls_until(limiter, caller, started_s + 2.0) for limiter in (one, other))
         )
-        allowed = 200 + 100 * (time.monotonic() - started_s)
-        assert 0.9 * allowed <= sum(through) <= 1.1 * allowed, (through, allowed)
-        assert min(through) > 0.1 * allowed
+        through = [count for count, _ in made]
+        least = 200 + 100 * (min(last_s for _, last_s in made) - started_s)
+        most = 200 + 100 * (time.monotonic() - started_s)
+        assert 0.9 * least <= sum(through) <= 1.1 * most, (through, least, most)
+        assert min(through) > 0.1 * least
 
 
 async def test_far_from_a_limit_the_database_is_not_asked(chat: Chat, tenant: Tenant) -> None:
@@ -84,7 +91,37 @@ async def test_without_its_database_a_replica_has_limits_of_its_own() -> None:
     assert registry.get_sample_value("chatsdk_rate_limit_decisions_total", labels) == 40 - through
 
 
-async def test_forgotten_keys_and_full_buckets_leave_nothing_behind(chat: Chat, tenant: Tenant) -> None:
+async def test_another_replica_learns_of_new_limits_by_itself(chat: Chat, tenant: Tenant) -> None:
+    caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
+    # Its seconds pass quickly.
+    async with running_limiter(chat.resources.pool, clock=lambda: time.monotonic() * 20) as other:
+        assert (await other.charge("send", caller)).refused_by is None
+        chosen = '{"rateLimits": {"send": {"user": {"perSecond": 0.001, "burst": 1}}}}'
+        await chat.sql("update app set settings = $2 where id = $1", UUID(tenant.id), chosen)
+
+        async def refuses() -> bool:
+            return (await other.charge("send", caller)).refused_by is not None
+
+        await wait_for(refuses, 10)
+
+
+async def test_buckets_that_are_full_again_are_deleted(chat: Chat, tenant: Tenant) -> None:
+    for key, level, ago_s in (("full", 0, 3_600), ("empty", 0, 300), ("fresh", 10, 1)):
+        await chat.sql(
+            "insert into rate_limit_bucket (app_id, key, per_second, burst, wanted, given_back, granted, level,"
+            " filled_at) values ($1, $2, 0.01, 10, 0, 0, 0, $3, now() - make_interval(secs => $4))",
+            UUID(tenant.id),
+            key,
+            level,
+            ago_s,
+        )
+    async with reading(chat.resources.pool) as connection:
+        await store.forget_full(connection)
+    left = await chat.sql("select key from rate_limit_bucket where app_id = $1 order by key", UUID(tenant.id))
+    assert [row["key"] for row in left] == ["empty", "fresh"]
+
+
+async def test_keys_that_were_not_used_for_longest_are_forgotten(chat: Chat, tenant: Tenant) -> None:
     async with running_limiter(chat.resources.pool, most_keys=10) as limiter:
         for number in range(50):
             user = Principal("user", AppId(tenant.id), user_id=UserId(f"user-{number}"))

@@ -31,7 +31,6 @@ from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading
 
 log = structlog.get_logger()
 
-_ANSWER_S: Final = 0.25
 _DEAD_AFTER_S: Final = 4.0
 _CHOICE_FRESH_S: Final = 4.0
 _FORGET_EVERY: Final = 60
@@ -59,12 +58,14 @@ class Limiter:
         *,
         factor: float = 1.0,
         most_keys: int = 50_000,
+        answer_s: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._instruments = instruments
         self._factor = factor
         self._most_keys = most_keys
+        self._answer_s = answer_s
         self._clock = clock
         self._replica = uuid4()
         self._replicas = 1
@@ -195,7 +196,7 @@ class Limiter:
         ]
         if self._clock() >= self._alone_until:
             try:
-                async with asyncio.timeout(_ANSWER_S), reading(self._pool) as connection:
+                async with asyncio.timeout(self._answer_s), reading(self._pool) as connection:
                     lent = await store.lease(connection, asked)
             except DATABASE_AWAY as outage:
                 self._be_alone(outage)
@@ -241,7 +242,7 @@ class Limiter:
             self._want(one)
         try:
             # Twice: what is asked now may be answered only after what is being asked already.
-            async with asyncio.timeout(2 * _ANSWER_S):
+            async with asyncio.timeout(2 * self._answer_s):
                 await asyncio.shield(self._answered)
         except TimeoutError:
             for one in asking:
@@ -278,7 +279,7 @@ class Limiter:
             return known.rates
         began = self._forgotten
         try:
-            async with asyncio.timeout(_ANSWER_S), reading(self._pool) as connection:
+            async with asyncio.timeout(self._answer_s), reading(self._pool) as connection:
                 chosen = (await store.fetch_chosen(connection, [app_id]))[app_id]
         except DATABASE_AWAY:
             chosen = RateLimits()
