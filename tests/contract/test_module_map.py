@@ -39,7 +39,6 @@ DRIVEN_BY = {
     "chat_service/documented_examples": "tests/contract/test_openapi.py",
     "chat_service/doors": "tests/e2e/test_errors.py",
     "chat_service/limits/calls": f"{CHAT}/test_limits.py",
-    "chat_service/limits/store": f"{CHAT}/test_limits.py",
     "chat_service/memberstate": f"{CHAT}/test_memberstate.py",
     "chat_service/mentions/actions": f"{CHAT}/test_mentions.py",
     "chat_service/mentions/api": f"{CHAT}/test_mentions.py",
