@@ -43,7 +43,16 @@ FURTHER: Final[Mapping[str, tuple[int, ...]]] = {
 }
 
 # The address is the credential, or calling again changes nothing.
-KEYLESS: Final = frozenset({f"PUT {_UPLOAD}/data", f"POST {_UPLOAD}/link", "POST /api/sync/ops"})
+KEYLESS: Final = frozenset(
+    {
+        f"PUT {_UPLOAD}/data",
+        f"POST {_UPLOAD}/link",
+        "POST /api/sync/ops",
+        "POST /api/presence/heartbeat",
+        "POST /api/presence/query",
+        "POST /api/channels/{channel_id}/typing",
+    }
+)
 
 TAGS: Final = {
     "discovery": "Where the services are.",
@@ -59,6 +68,7 @@ TAGS: Final = {
     "pins": "Pinned messages.",
     "saved": "Messages that a user keeps.",
     "read state": "How far members have read.",
+    "presence": "Who is there, and who types.",
     "polls": "Polls and votes.",
     "search": "Full-text search.",
     "uploads": "Files.",

@@ -47,6 +47,9 @@ BODIES: Final[Mapping[str, Json]] = {
     f"POST {_MESSAGE}/polls": _POLL,
     f"POST {_CHANNEL}/polls": _POLL,
     "POST /api/polls/{poll_id}/vote": {"optionIds": ["y"]},
+    "PUT /api/presence": {"status": "away"},
+    "POST /api/presence/query": {"userIds": ["ann", "bob"]},
+    f"POST {_CHANNEL}/typing": {"typing": True},
     "POST /api/sync/ops": {
         "clientId": "phone",
         "channelId": _ID,

@@ -13,11 +13,13 @@ from chat_service.discovery import Discovered
 from chat_service.messages import views as messages
 from chat_service.messages.history import HistoryPage
 from chat_service.polls.views import PollResults, PollView
+from chat_service.presence import views as presence
 from chat_service.reactions.actions import ReactionPage
 from chat_service.reactions.rules import Reaction
 from chat_service.reads import views as reads
 from chat_service.saved.actions import Saved, SavedPage
 from chat_service.search.views import SearchPage, Suggestions
+from chat_service.typists.actions import TypingState
 from chat_service.uploads import views as uploads
 from chat_service.users import actions as users
 from chat_service.users.blocking import Block, BlockedPage
@@ -113,6 +115,14 @@ REPLIES: Final[Mapping[str, Replies]] = {
     "POST /api/polls/{poll_id}/vote": {200: PollView},
     "DELETE /api/polls/{poll_id}/vote": {200: PollView},
     "POST /api/polls/{poll_id}/close": {200: PollView},
+    "GET /api/presence": {200: presence.OwnPresence},
+    "PUT /api/presence": {200: presence.OwnPresence},
+    "POST /api/presence/online": {200: presence.OwnPresence},
+    "POST /api/presence/offline": {200: presence.OwnPresence},
+    "POST /api/presence/heartbeat": {200: presence.Heard},
+    "POST /api/presence/query": {200: presence.PresenceAnswer},
+    f"GET {_CHANNEL}/presence": {200: presence.ChannelPresence},
+    f"POST {_CHANNEL}/typing": {200: TypingState},
     "GET /api/search": {200: SearchPage},
     f"GET {_CHANNEL}/search": {200: SearchPage},
     "GET /api/search/suggestions": {200: Suggestions},

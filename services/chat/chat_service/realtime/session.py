@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from chat_service.doors import new_traceparent, utc_now
 from chat_service.events.log import Cause
+from chat_service.limits.rates import Action
 from chat_service.messages import actions as messages
 from chat_service.messages.requests import send_of
 from chat_service.presence.roster import Roster
@@ -52,6 +53,14 @@ from chatsdk_runtime.web import error_object, field_problems
 log = structlog.get_logger()
 
 _SENDS_AT_ONCE: Final = 64
+
+# A message is counted where it is sent, being perhaps a repeat.
+_COUNTED: Final[Mapping[type, Action]] = {
+    Subscribe: "read",
+    WatchPresence: "read",
+    TypingFrame: "write",
+    SetPresence: "write",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,8 @@ class Session:
 
     async def _answer(self, asked: ClientFrame) -> None:
         connection = self._connected
+        if (action := _COUNTED.get(type(asked))) is not None:
+            (await self._resources.limiter.charge(action, connection.caller)).require()
         match asked:
             case Ping():
                 connection.offer(frame("pong", id=asked.id))
@@ -168,7 +179,6 @@ class Session:
                 self._tasks.add(task)
                 task.add_done_callback(self._sent)
             case Subscribe():
-                (await self._resources.limiter.charge("read", connection.caller)).require()
                 await self._realtime.following.subscribe(connection, asked.channels, asked.id)
             case Unsubscribe():
                 for channel_id in asked.channels:
