@@ -31,6 +31,7 @@ _UPLOAD: Final = "/api/uploads/{upload_id}"
 
 # Refusals that do not follow from what a route takes.
 FURTHER: Final[Mapping[str, tuple[int, ...]]] = {
+    "GET /api/mentions/search": (404,),
     "POST /api/uploads/direct": (415,),
     f"PUT {_UPLOAD}/data": (403, 415),
     f"POST {_UPLOAD}/confirm": (400, 413, 415),
@@ -68,6 +69,8 @@ TAGS: Final = {
     "pins": "Pinned messages.",
     "saved": "Messages that a user keeps.",
     "read state": "How far members have read.",
+    "threads": "Replies to a message, and one's own threads.",
+    "mentions": "Where one is mentioned, and whom one may mention.",
     "presence": "Who is there, and who types.",
     "polls": "Polls and votes.",
     "search": "Full-text search.",

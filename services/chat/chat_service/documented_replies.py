@@ -10,6 +10,7 @@ from chat_service.apps.settings_model import AppSettings
 from chat_service.auth.actions import MintedToken, RevokedNow
 from chat_service.channels import views as channels
 from chat_service.discovery import Discovered
+from chat_service.mentions import views as mentions
 from chat_service.messages import views as messages
 from chat_service.messages.history import HistoryPage
 from chat_service.polls.views import PollResults, PollView
@@ -19,6 +20,7 @@ from chat_service.reactions.rules import Reaction
 from chat_service.reads import views as reads
 from chat_service.saved.actions import Saved, SavedPage
 from chat_service.search.views import SearchPage, Suggestions
+from chat_service.threads import views as threads
 from chat_service.typists.actions import TypingState
 from chat_service.uploads import views as uploads
 from chat_service.users import actions as users
@@ -108,6 +110,18 @@ REPLIES: Final[Mapping[str, Replies]] = {
     f"GET {_CHANNEL}/messages/pins": {200: messages.PinPage},
     f"POST {_MESSAGE}/save": {200: Saved, 201: Saved},
     f"DELETE {_MESSAGE}/save": {200: Saved},
+    f"GET {_MESSAGE}/thread": {200: threads.ThreadPage},
+    f"POST {_MESSAGE}/thread": {200: messages.SentMessage, 201: messages.SentMessage},
+    f"GET {_MESSAGE}/thread/participants": {200: threads.ParticipantPage},
+    f"POST {_MESSAGE}/thread/follow": {200: threads.OwnThread},
+    f"DELETE {_MESSAGE}/thread/follow": {200: threads.OwnThread},
+    f"POST {_MESSAGE}/thread/read": {200: threads.OwnThread},
+    "GET /api/threads": {200: threads.ListedThreadPage},
+    "GET /api/threads/unread-count": {200: threads.UnreadThreads},
+    "GET /api/mentions": {200: mentions.MentionPage},
+    "GET /api/mentions/unread-count": {200: mentions.UnreadMentions},
+    "POST /api/mentions/read": {200: mentions.UnreadMentions},
+    "GET /api/mentions/search": {200: mentions.Mentionable},
     f"POST {_MESSAGE}/polls": {201: Poll},
     f"POST {_CHANNEL}/polls": {200: Poll, 201: Poll},
     "GET /api/polls/{poll_id}": {200: PollView},
