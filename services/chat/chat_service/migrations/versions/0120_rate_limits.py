@@ -5,7 +5,7 @@ from alembic import op
 from chatsdk_runtime.migrations import read_sql
 
 revision = "0120"
-down_revision = "0070"
+down_revision = "0090"
 
 
 def upgrade() -> None:
