@@ -41,6 +41,9 @@ DOMAIN_NAMES = {"__init__", "api", "actions", "store", "rules"}
 FURTHER_IDEAS = {
     # chat
     "chat_service/discovery": "/.well-known/chatsdk: where the services are",
+    "chat_service/documentation": "what the OpenAPI document says beyond the routes",
+    "chat_service/documented_examples": "examples in the OpenAPI document",
+    "chat_service/documented_replies": "what each route answers, for the OpenAPI document",
     "chat_service/doors": "what all doors share: reading bodies, the caller, raw JSON",
     "chat_service/maintenance": "partitions made ahead and dropped in time",
     "chat_service/paging": "cursors",
@@ -91,6 +94,11 @@ FURTHER_IDEAS = {
     "chat_service/events/log": "append in the transaction",
     "chat_service/events/outgoing": "an event on its way to the broker",
     "chat_service/events/relay": "number and publish",
+    "chat_service/limits/calls": "limits at the HTTP doors",
+    "chat_service/limits/charge": "what came of counting one call",
+    "chat_service/limits/errors": "what is refused for being too much",
+    "chat_service/limits/limiter": "counts calls, and asks the database about those near a limit",
+    "chat_service/limits/rates": "how much is allowed",
     "chat_service/mentions/errors": "what is refused about mentions",
     "chat_service/mentions/inbox_store": "the SQL of one user's inbox",
     "chat_service/mentions/member_store": "the SQL of finding members to mention",
@@ -188,6 +196,7 @@ FURTHER_IDEAS = {
     "chat_service/search/words": "text cut into words, alike for index, query and marks",
     # webhook dispatcher
     "webhook_dispatcher/access": "who calls, asked of chat",
+    "webhook_dispatcher/documentation": "what the OpenAPI document says beyond the routes",
     "webhook_dispatcher/housekeeping": "partitions made ahead and dropped in time",
     "webhook_dispatcher/dispatch/address_guard": "which addresses may be dialled",
     "webhook_dispatcher/dispatch/consumers": "the broker door: events in",
@@ -213,6 +222,7 @@ FURTHER_IDEAS = {
     "metrics_service/api": "HTTP in",
     "metrics_service/consumers": "the broker door: events in",
     "metrics_service/counting": "count a batch in one transaction",
+    "metrics_service/documentation": "what the OpenAPI document says beyond the routes",
     "metrics_service/exposition": "rollups as Prometheus series",
     "metrics_service/projections": "what an event adds to which series",
     "metrics_service/store": "its SQL",

@@ -17,6 +17,7 @@ from chat_service import maintenance
 from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.sweep import Sweep
+from chat_service.documentation import describe
 from chat_service.erasure import work as erasure
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
@@ -29,6 +30,7 @@ from chat_service.instruments import ChatInstruments
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
+from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
@@ -53,7 +55,7 @@ from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.depot import Depot, limits_of
-from chatsdk_contracts.control import ControlEvent
+from chatsdk_contracts.control import ControlEvent, SettingsChanged
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -132,6 +134,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
     )
     for router in ROUTERS:
         public.include_router(router)
+    describe(public)
     operations = new_app(
         title="ChatSDK chat operations",
         version=VERSION,
@@ -181,6 +184,7 @@ class _Service:
         typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
+        limiter = self._start_limiter()
         resources = Resources(
             settings=settings,
             pool=self._pool,
@@ -193,13 +197,14 @@ class _Service:
             depot=depot,
             typists=typists,
             presence=teller,
+            limiter=limiter,
         )
         public.state.resources = resources
         public.state.realtime = realtime = self._start_realtime(resources)
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
-        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens))
+        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens), limiter)
         self._health.started = True
         try:
             yield
@@ -247,6 +252,19 @@ class _Service:
         loops.start("typing", typists.run)
         return typists, PresenceTeller(channel, instruments.presence, epoch=epoch)
 
+    def _start_limiter(self) -> Limiter:
+        """What counts this replica's calls, together with the others."""
+        settings = self._settings
+        limiter = Limiter(
+            self._pool,
+            self._instruments.limits,
+            factor=settings.rate_limit_factor,
+            most_keys=settings.rate_limit_keys,
+            answer_s=settings.rate_limit_answer_s,
+        )
+        self._health.loops.start("rate-limits", limiter.run)
+        return limiter
+
     def _start_realtime(self, resources: Resources) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
         settings, loops, instruments = self._settings, self._health.loops, self._instruments.realtime
@@ -282,16 +300,21 @@ class _Service:
             instruments.closes,
         )
 
-    def _start_control(self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard) -> None:
-        """Tell the other replicas what is revoked, and hear it from them."""
+    def _start_control(
+        self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard, limiter: Limiter
+    ) -> None:
+        """Tell the other replicas what is revoked or chosen, and hear it from them."""
 
         def hear(event: ControlEvent) -> None:
             revocation = heard(event)
             if revocation is not None:
                 tokens.revoked(revocation)
+            if isinstance(event, SettingsChanged):
+                limiter.forget(event.appid)
 
         def doubt() -> None:
             tokens.forget()
+            limiter.forget()
             guard.doubt_all()
 
         tokens.on_revoked(guard.revoked)

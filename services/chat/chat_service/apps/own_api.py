@@ -13,6 +13,7 @@ from chat_service.auth.credentials import KeyManager
 from chat_service.auth.revocation import Revocation, spread
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.errors import ApiKeyNotFound
+from chat_service.limits.rates import LEAST_PER_SECOND, MOST_AT_ONCE, MOST_PER_SECOND
 from chat_service.wire_input import Name, RequestModel, uuid_in_path
 from chatsdk_contracts.control import ChangedSettings, SettingsChanged
 from chatsdk_contracts.ids import ApiKeyId
@@ -33,11 +34,42 @@ class CreateOwnKey(RequestModel):
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] | None = None
 
 
+class ChosenRate(RequestModel):
+    """So many calls a second for ever, and so many at once after a rest."""
+
+    per_second: Annotated[float, Field(ge=LEAST_PER_SECOND, le=MOST_PER_SECOND, allow_inf_nan=False)]
+    burst: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
+
+
+class ChosenCallRates(RequestModel):
+    """Limits of one kind of call; null and what is left out are the defaults."""
+
+    app: ChosenRate | None = None
+    user: ChosenRate | None = None
+
+
+class ChosenSendRates(ChosenCallRates):
+    """Limits of messages, which each channel has too."""
+
+    channel: ChosenRate | None = None
+
+
+class ChosenLimits(RequestModel):
+    """Rate limits. The whole app's can only be lowered: above the default the default holds."""
+
+    send: ChosenSendRates = ChosenSendRates()
+    write: ChosenCallRates = ChosenCallRates()
+    read: ChosenCallRates = ChosenCallRates()
+    search: ChosenCallRates = ChosenCallRates()
+    upload: ChosenCallRates = ChosenCallRates()
+
+
 class ChangeSettings(RequestModel):
-    """What to choose; what is left out stays as it is."""
+    """What to choose; what is left out stays as it is. `rateLimits` are chosen anew as a whole."""
 
     user_directory: UserDirectory = "shared_channels"
     retention_days: RetentionDays = Field(default_factory=dict)
+    rate_limits: ChosenLimits = ChosenLimits()
 
 
 @router.get("/keys")
@@ -97,5 +129,6 @@ async def change_settings(request: Request, body: ChangeSettings, caller: KeyMan
     answer = await mutate(request, caller.scope, effect)
     if changed:
         told = ChangedSettings(changed=changed)
+        resources_of(request).limiter.forget(caller.app_id)
         resources_of(request).control.tell(SettingsChanged, caller.app_id, told, now)
     return answer

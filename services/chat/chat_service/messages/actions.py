@@ -14,6 +14,7 @@ import orjson
 from chat_service.auth.principal import Principal
 from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
 from chat_service.events.log import Cause, append, channel_event
+from chat_service.limits.charge import Charge
 from chat_service.mentions import noting
 from chat_service.mentions.noting import Asking, Said
 from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
@@ -40,10 +41,14 @@ class SendAnswer:
     replayed: bool = False
 
 
-async def send(resources: Resources, wanted: Send) -> SendAnswer:
-    """Store a message with its event; the repeat of a client id gets the stored message as it is now."""
+async def send(resources: Resources, wanted: Send, charge: Charge) -> SendAnswer:
+    """Store a message with its event; the repeat of a client id gets the stored message as it is now.
+
+    A repeat is not counted and not refused, whatever the limits: `charge` is then given back, or passed over.
+    """
+    await resources.limiter.require_look(charge)
     if wanted.idempotency is None:
-        sent = await _write(resources, wanted)
+        sent = await _counted(resources, wanted, charge)
         return SendAnswer(
             _with_duplicate(sent.data, duplicate=sent.duplicate), 200 if sent.duplicate else 201
         )
@@ -51,8 +56,9 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
     async with reading(resources.pool) as connection:
         answer = await fetch_answer(connection, resources.keyring, call)
         if answer is not None:
+            resources.limiter.refund(charge)
             return await _replay(connection, answer)
-    sent = await _write(resources, wanted)
+    sent = await _counted(resources, wanted, charge)
     status_code = 200 if sent.duplicate and not wanted.client_msg_id.startswith("key-") else 201
     # By reference: a replay shows the message in its present state. The effect cannot be repeated between the
     # two commits, because the client id that belongs to the key finds the row.
@@ -68,6 +74,18 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
         status_code,
         replayed=sent.duplicate and status_code == 201,
     )
+
+
+async def _counted(resources: Resources, wanted: Send, charge: Charge) -> Sent:
+    """Hand a send to the writer, within the limits. Only one that is over them is looked up before it is refused."""
+    if charge.refused_by is not None:
+        async with reading(resources.pool) as connection:
+            if not (rules.may_be_repeat(wanted.client_msg_id) and await is_repeat(connection, wanted)):
+                charge.require()
+    sent = await _write(resources, wanted)
+    if sent.duplicate:
+        resources.limiter.refund(charge)
+    return sent
 
 
 async def _write(resources: Resources, wanted: Send) -> Sent:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from chat_service.auth.credentials import ChatReader, ChatWriter
+from chat_service.auth.credentials import ChatReader, ChatWriter, MessageSender
 from chat_service.doors import (
     cause_of,
     mutate,
@@ -16,6 +16,7 @@ from chat_service.doors import (
     resources_of,
     utc_now,
 )
+from chat_service.limits.calls import charge_for
 from chat_service.messages import actions, removal
 from chat_service.messages.actions import Page
 from chat_service.messages.requests import EditMessage, SendMessage, change_of, edit_of, send_of
@@ -29,14 +30,17 @@ router = APIRouter(prefix="/api/channels/{channel_id}/messages", tags=["messages
 
 
 @router.post("", status_code=201)
-async def send_message(request: Request, channel_id: str, body: SendMessage, caller: ChatWriter) -> Response:
+async def send_message(
+    request: Request, channel_id: str, body: SendMessage, caller: MessageSender
+) -> Response:
     """Store a message; 201 the first time, 200 with `duplicate: true` for the same `clientMsgId` again."""
     call = None
     if "idempotency-key" in request.headers:
         call = await idempotent_call(request, caller.scope)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     wanted = send_of(body, caller, require_channel_id(channel_id), cause, call)
-    answer = await actions.send(resources_of(request), wanted)
+    charge = await charge_for(request, caller, "send", wanted.channel_id)
+    answer = await actions.send(resources_of(request), wanted, charge)
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
     return RawJson(answer.body, answer.status_code, headers)
 

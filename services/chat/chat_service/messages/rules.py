@@ -34,6 +34,7 @@ from chatsdk_runtime.idempotency import IdempotentCall
 PRIVILEGED_ROLES = frozenset({"owner", "admin", "moderator"})
 FROZEN_EXEMPT_ROLES = frozenset({"owner", "admin"})
 _AHEAD_MS = 60_000
+_MADE_HERE = "srv-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,12 @@ def client_id_for(given: str | None, call: IdempotentCall | None) -> str:
         return given
     if call is not None:
         return "key-" + hashlib.sha256(f"{call.scope}\x1f{call.key}".encode()).hexdigest()[:40]
-    return "srv-" + new_id()
+    return f"{_MADE_HERE}{new_id()}"
+
+
+def may_be_repeat(client_msg_id: str) -> bool:
+    """Whether this id can have come before; one that was made here for a call without any cannot."""
+    return not client_msg_id.startswith(_MADE_HERE)
 
 
 def clamped_hlc(given: str | None, now: datetime) -> str | None:

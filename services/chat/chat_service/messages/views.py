@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
+from pydantic import Field
 
 from chat_service.auth.principal import Principal
 from chat_service.messages import detail_store
+from chat_service.paging import Page
 from chat_service.reactions.store import own_reactions
 from chatsdk_contracts.ids import MessageId, UserId
 from chatsdk_contracts.messages import Message
@@ -29,6 +31,33 @@ class Quoted(WireModel):
     user_id: UserId
     text: str
     deleted: bool
+
+
+class ViewedMessage(Message):
+    """A message as one reader sees it; an app's server has no `own_reactions`."""
+
+    quoted: Quoted | None = None
+    own_reactions: list[str] = Field(default_factory=list)
+
+
+class SentMessage(Message):
+    """The message as it is stored. `duplicate`: it was stored before, under the same `client_msg_id`."""
+
+    duplicate: bool
+
+
+class MessagePage(Page):
+    """A part of a timeline, ascending. Messages up to `truncated_seq` are shown no more."""
+
+    messages: list[ViewedMessage]
+    max_seq: int
+    truncated_seq: int
+
+
+class PinPage(Page):
+    """All pinned messages, the newest pin first."""
+
+    messages: list[ViewedMessage]
 
 
 async def shown(connection: Connection, caller: Principal, messages: Sequence[Message]) -> list[bytes]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from chat_service.doors import new_traceparent, utc_now
 from chat_service.events.log import Cause
+from chat_service.limits.rates import Action
 from chat_service.messages import actions as messages
 from chat_service.messages.requests import send_of
 from chat_service.presence.roster import Roster
@@ -52,6 +53,14 @@ from chatsdk_runtime.web import error_object, field_problems
 log = structlog.get_logger()
 
 _SENDS_AT_ONCE: Final = 64
+
+# A message is counted where it is sent, being perhaps a repeat.
+_COUNTED: Final[Mapping[type, Action]] = {
+    Subscribe: "read",
+    WatchPresence: "read",
+    TypingFrame: "write",
+    SetPresence: "write",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,8 @@ class Session:
 
     async def _answer(self, asked: ClientFrame) -> None:
         connection = self._connected
+        if (action := _COUNTED.get(type(asked))) is not None:
+            (await self._resources.limiter.charge(action, connection.caller)).require()
         match asked:
             case Ping():
                 connection.offer(frame("pong", id=asked.id))
@@ -199,10 +210,10 @@ class Session:
         connection = self._connected
         try:
             self._require("chat:write")
-            wanted = send_of(
-                asked.message, connection.caller, _channel_id(asked.channel_id), self._cause(), None
-            )
-            answer = await messages.send(self._resources, wanted)
+            channel_id = _channel_id(asked.channel_id)
+            wanted = send_of(asked.message, connection.caller, channel_id, self._cause(), None)
+            charge = await self._resources.limiter.charge("send", connection.caller, channel_id)
+            answer = await messages.send(self._resources, wanted, charge)
         except ServiceError as refusal:
             connection.offer(_refused(asked.id, refusal))
             return

@@ -11,7 +11,7 @@ from chat_service.errors import MessageIsDeleted
 from chat_service.messages import views
 from chat_service.messages.actions import require_message
 from chat_service.messages.store import message_of
-from chat_service.paging import encode_cursor
+from chat_service.paging import Page, encode_cursor
 from chat_service.saved import store
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
@@ -33,6 +33,19 @@ class SavedIn(WireModel):
 
     id: ChannelId
     name: str | None
+
+
+class SavedMessage(views.ViewedMessage):
+    """A saved message, since when it is saved, and where it stands."""
+
+    saved_at: Timestamp
+    channel: SavedIn
+
+
+class SavedPage(Page):
+    """Saved messages, the newest first."""
+
+    messages: list[SavedMessage]
 
 
 async def save(

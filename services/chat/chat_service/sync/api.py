@@ -68,7 +68,8 @@ async def push_ops(request: Request, body: PushOps, caller: WritingUser) -> Resp
     user_id = own_id(caller)
     cause = cause_of(request, caller.app_id, user_id, utc_now())
     lane = LaneKey(caller.app_id, user_id, body.client_id, channel_id)
-    results = await ops.push(resources.pool, Push(caller, lane, cause, Shelf.of(resources)), body.ops)
+    asked = Push(caller, lane, cause, Shelf.of(resources), resources.limiter)
+    results = await ops.push(resources.pool, asked, body.ops)
     resources.wake_relay()
     answer = OpsAnswer(
         client_id=body.client_id,

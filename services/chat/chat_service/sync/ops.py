@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from chat_service.auth.principal import Principal
 from chat_service.errors import MessageNotFound, OpOutOfOrder
 from chat_service.events.log import Cause
+from chat_service.limits.charge import Charge
+from chat_service.limits.limiter import Limiter
 from chat_service.messages import actions as messages
 from chat_service.messages import removal
 from chat_service.messages.actions import Change
@@ -41,6 +43,7 @@ class Push:
     lane: LaneKey
     cause: Cause
     shelf: Shelf
+    limiter: Limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,13 @@ async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
     results: list[OpResult] = []
     for op in ops:
         try:
+            # Before the transaction: to be counted may take a moment, and nobody is to wait for the lane meanwhile.
+            charge = await _charge(asked, op)
             async with transaction(pool) as tx:
-                results.append(await _apply(tx, asked, op))
+                result = await _apply(tx, asked, op, charge)
+            if result.replayed or (isinstance(op, SendOp) and result.status == 200):
+                asked.limiter.refund(charge)
+            results.append(result)
         except ServiceError:
             if not results:
                 raise
@@ -71,7 +79,16 @@ async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
     return results
 
 
-async def _apply(tx: Transaction, asked: Push, op: Op) -> OpResult:
+async def _charge(asked: Push, op: Op) -> Charge:
+    """Count an operation as the plain call is counted. Raises RateLimited if it may not even be looked up."""
+    limiter, is_send = asked.limiter, isinstance(op, SendOp)
+    channel_id = asked.lane.channel_id if is_send else None
+    charge = await limiter.charge("send" if is_send else "write", asked.caller, channel_id)
+    await limiter.require_look(charge)
+    return charge
+
+
+async def _apply(tx: Transaction, asked: Push, op: Op, charge: Charge) -> OpResult:
     """One operation: its stored result, or its effect with the result stored beside it."""
     now = asked.cause.now
     last = await op_store.lock_lane(tx, asked.lane, now)
@@ -84,7 +101,7 @@ async def _apply(tx: Transaction, asked: Push, op: Op) -> OpResult:
     try:
         # A savepoint: what a refused operation had begun to write is undone, its result is not.
         async with tx.transaction():
-            effect = await _effect(tx, asked, op)
+            effect = await _effect(tx, asked, op, charge)
     except ServiceError as refusal:
         if refusal.status_code >= 500 or refusal.status_code == 429:
             raise
@@ -134,10 +151,11 @@ async def _replayed(
     )
 
 
-async def _effect(tx: Transaction, asked: Push, op: Op) -> Effect:
+async def _effect(tx: Transaction, asked: Push, op: Op, charge: Charge) -> Effect:
+    if isinstance(op, SendOp):
+        return await _send(tx, asked, op, charge)
+    charge.require()
     match op:
-        case SendOp():
-            return await _send(tx, asked, op)
         case EditOp():
             change = _change(asked, op.message_id, op.edit.base_version)
             await messages.edit(tx, change, edit_of(op.edit, asked.cause.now))
@@ -148,10 +166,12 @@ async def _effect(tx: Transaction, asked: Push, op: Op) -> Effect:
     return Effect(200, message)
 
 
-async def _send(tx: Transaction, asked: Push, op: SendOp) -> Effect:
+async def _send(tx: Transaction, asked: Push, op: SendOp, charge: Charge) -> Effect:
     # The batch passes over a channel that somebody holds; an operation waits for it.
     await lock_channel(tx, asked.lane.app_id, asked.lane.channel_id)
     wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
+    if charge.refused_by is not None and not await messages.is_repeat(tx, wanted):
+        charge.require()
     wanted = await messages.with_files(tx, wanted)
     written = await write_batch(tx, [wanted], now=asked.cause.now, epoch=asked.cause.epoch)
     [verdict] = written.verdicts
