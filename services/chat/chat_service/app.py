@@ -32,6 +32,7 @@ from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
 from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
+from chat_service.moderation.expiry import end_bans
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
 from chat_service.presence.reaping import Reaper
@@ -44,6 +45,7 @@ from chat_service.realtime.consumers import RealtimeConsumer
 from chat_service.realtime.following import Following
 from chat_service.realtime.guarding import SocketGuard
 from chat_service.realtime.heartbeat import SocketHeartbeat
+from chat_service.realtime.hiding import SocketBlocks
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
@@ -55,7 +57,7 @@ from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.depot import Depot, limits_of
-from chatsdk_contracts.control import ControlEvent, SettingsChanged
+from chatsdk_contracts.control import BlocksChanged, ControlEvent, SettingsChanged
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -204,7 +206,7 @@ class _Service:
         if self.operations is not None:
             self.operations.state.resources = resources
         self._start_loops(relay, writer, depot, epoch)
-        self._start_control(control, tokens, SocketGuard(realtime.hub, tokens), limiter)
+        self._start_control(control, tokens, realtime, limiter)
         self._health.started = True
         try:
             yield
@@ -234,6 +236,7 @@ class _Service:
             loops.start(f"writer-{number}", lane.run)
         loops.start("search-index", partial(index_log, self._pool, self._instruments.search))
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
+        loops.start("ban-expiry", partial(end_bans, self._pool, epoch, relay.wake))
         loops.start("receipts", partial(tell_receipts, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
         expiry = Expiry(
@@ -278,7 +281,9 @@ class _Service:
         times = times_of(settings)
         roster = Roster(self._pool, resources.presence, times)
         reaper = Reaper(self._pool, resources.presence, times, self._instruments.presence)
+        blocks = SocketBlocks(hub, self._pool)
         loops.start("realtime", consumer.run)
+        loops.start("socket-blocks", blocks.run)
         loops.start("realtime-heartbeat", beat.run)
         loops.start("realtime-crowds", hub.gather)
         loops.start("presence-watches", watches.run)
@@ -298,14 +303,18 @@ class _Service:
             settings.heartbeat_interval_s,
             settings.sockets_per_user,
             instruments.closes,
+            blocks,
         )
 
     def _start_control(
-        self, control: ControlChannel, tokens: TokenVerifier, guard: SocketGuard, limiter: Limiter
+        self, control: ControlChannel, tokens: TokenVerifier, realtime: Realtime, limiter: Limiter
     ) -> None:
-        """Tell the other replicas what is revoked or chosen, and hear it from them."""
+        """Tell the other replicas what is revoked, chosen or blocked, and hear it from them."""
+        guard, blocks = SocketGuard(realtime.hub, tokens), realtime.blocks
 
         def hear(event: ControlEvent) -> None:
+            if isinstance(event, BlocksChanged):
+                blocks.changed(event.appid, event.data.user_id)
             revocation = heard(event)
             if revocation is not None:
                 tokens.revoked(revocation)
@@ -316,6 +325,7 @@ class _Service:
             tokens.forget()
             limiter.forget()
             guard.doubt_all()
+            blocks.doubt_all()
 
         tokens.on_revoked(guard.revoked)
         loops = self._health.loops

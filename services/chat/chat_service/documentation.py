@@ -89,6 +89,8 @@ TAGS: Final = {
     "polls": "Polls and votes.",
     "search": "Full-text search.",
     "uploads": "Files.",
+    "moderation": "Reports, bans, and what is done about them.",
+    "audit": "Who did what to whom.",
     "lifecycle": "Erasing and exporting what there is of somebody, importing, holding.",
     "workspaces": "Groups of channels with members of their own.",
     "sync": "Catching up, and operations made without a connection.",
@@ -151,7 +153,7 @@ def describe(app: FastAPI) -> None:
             further=FURTHER,
             bodies=BODIES,
             keyless=KEYLESS,
-            far_reaching=frozenset({"limits", "holds"}),
+            far_reaching=frozenset({"limits", "holds", "moderation"}),
             reply_headers=_LIMIT_HEADERS,
         ),
     )

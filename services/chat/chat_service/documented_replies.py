@@ -7,6 +7,7 @@ from typing import Final
 
 from chat_service.apps import views as apps
 from chat_service.apps.settings_model import AppSettings
+from chat_service.audit.views import AuditPage
 from chat_service.auth.actions import MintedToken, RevokedNow
 from chat_service.channels import views as channels
 from chat_service.discovery import Discovered
@@ -18,6 +19,7 @@ from chat_service.imports.views import Import
 from chat_service.mentions import views as mentions
 from chat_service.messages import views as messages
 from chat_service.messages.history import HistoryPage
+from chat_service.moderation import views as moderation
 from chat_service.polls.views import PollResults, PollView
 from chat_service.presence import views as presence
 from chat_service.reactions.actions import ReactionPage
@@ -30,10 +32,12 @@ from chat_service.typists.actions import TypingState
 from chat_service.uploads import views as uploads
 from chat_service.users import actions as users
 from chat_service.users.blocking import Block, BlockedPage
+from chat_service.users.muting import MutedPage, UserMute
 from chat_service.users.rules import EnsuredUser, EnsuredUsers, OwnUser
 from chat_service.workspaces import views as workspaces
 from chatsdk_contracts.channels import Channel, Left, Member, TruncatedChannel
 from chatsdk_contracts.messages import Message
+from chatsdk_contracts.moderation import Ban
 from chatsdk_contracts.polls import Poll
 from chatsdk_contracts.sync import OpsAnswer, SyncPage
 from chatsdk_contracts.uploads import Upload
@@ -165,6 +169,24 @@ REPLIES: Final[Mapping[str, Replies]] = {
     "POST /api/legal-holds": {201: Hold},
     "GET /api/legal-holds": {200: HoldPage},
     "DELETE /api/legal-holds/{hold_id}": {200: Hold},
+    f"POST {_MESSAGE}/report": {201: moderation.OwnReport},
+    "POST /api/moderation/{message_id}/report": {201: moderation.OwnReport},
+    "GET /api/moderation/reports": {200: moderation.ReportPage},
+    "GET /api/moderation/reports/{report_id}": {200: moderation.ReportWithMessage},
+    "PUT /api/moderation/reports/{report_id}/review": {200: moderation.ReportView},
+    f"GET {_CHANNEL}/reports": {200: moderation.ReportPage},
+    f"GET {_CHANNEL}/reports/{{report_id}}": {200: moderation.ReportWithMessage},
+    f"PUT {_CHANNEL}/reports/{{report_id}}/review": {200: moderation.ReportView},
+    "POST /api/moderation/bans": {201: Ban},
+    "GET /api/moderation/bans": {200: moderation.BanPage},
+    "DELETE /api/moderation/bans/{user_id}": {200: Ban},
+    f"POST {_CHANNEL}/bans": {201: Ban},
+    f"GET {_CHANNEL}/bans": {200: moderation.BanPage},
+    f"DELETE {_CHANNEL}/bans/{{user_id}}": {200: Ban},
+    "GET /api/audit": {200: AuditPage},
+    "POST /api/users/{user_id}/mute": {200: UserMute},
+    "DELETE /api/users/{user_id}/mute": {200: UserMute},
+    "GET /api/users/me/muted": {200: MutedPage},
     "POST /api/workspaces": {201: workspaces.ViewedWorkspace},
     "GET /api/workspaces": {200: workspaces.WorkspacePage},
     f"GET {_WORKSPACE}": {200: workspaces.ViewedWorkspace},

@@ -109,6 +109,7 @@ Exporter = Annotated[Principal, requires("export:create", by="server")]
 ChannelExporter = Annotated[Principal, requires("export:create")]
 Importer = Annotated[Principal, requires("import:create", by="server")]
 TokenMinter = Annotated[Principal, requires("tokens:mint", by="server")]
+Moderator = Annotated[Principal, requires("moderation:manage", by="server")]
 KeyManager = Annotated[Principal, requires("keys:manage", by="server")]
 
 # Whatever the scopes, for what anybody of that kind may call.
@@ -146,11 +147,12 @@ async def _by_token(request: Request) -> Principal | None:
 
 
 def _noted(request: Request, principal: Principal) -> Principal:
-    """Name the caller in the request's log line."""
+    """Name the caller in the request's log line, and its key in the audit log."""
     state = request.scope["state"]
     state["app_id"] = principal.app_id
     if principal.user_id is not None:
         state["user_id"] = principal.user_id
+    state["key_id"] = principal.key_id
     return principal
 
 

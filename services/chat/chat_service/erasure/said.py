@@ -13,6 +13,7 @@ from chat_service.events.log import Cause, LoggedEvent, append, channel_event
 from chat_service.holds.store import is_held
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, NotNow
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import redact_told
 from chat_service.polls.actions import withdraw
 from chat_service.threads.replying import recount
@@ -104,7 +105,8 @@ async def _write_tombstones(
         message = _tombstone(one.message, cause, cv if is_told else one.message.cv)
         gone.append(message)
         if is_told:
-            events.append(channel_event(MessagePurged, cause, channel_id, cv, message))
+            only_for = only_reader(message)
+            events.append(channel_event(MessagePurged, cause, channel_id, cv, message, only_for=only_for))
     await store.erase_messages(tx, gone, cause.now)
     if events:
         await store.write_cv(tx, channel_id, cv)

@@ -7,7 +7,7 @@ from typing import Literal
 from chat_service.messages.views import ViewedMessage
 from chat_service.paging import Page
 from chatsdk_contracts.ids import ChannelId, MentionId, UserId
-from chatsdk_contracts.messages import MentionGroup
+from chatsdk_contracts.messages import HiddenMessage, MentionGroup
 from chatsdk_contracts.wire import Timestamp, WireModel
 
 
@@ -40,7 +40,7 @@ class ListedMention(WireModel):
 class ShownMention(ListedMention):
     """A mention with its message."""
 
-    message: ViewedMessage
+    message: ViewedMessage | HiddenMessage
 
 
 class MentionPage(Page):

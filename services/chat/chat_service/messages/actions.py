@@ -18,10 +18,18 @@ from chat_service.limits.charge import Charge
 from chat_service.mentions import noting
 from chat_service.mentions.noting import Asking, Said
 from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
-from chat_service.messages import detail_store, rules, store, views
+from chat_service.messages import detail_store, rights, rules, shadows, store, views
 from chat_service.messages.rules import Send
-from chat_service.messages.visible_store import fetch_readable, list_after, list_before
+from chat_service.messages.visible_store import (
+    fetch_readable,
+    fetch_shadowed_place,
+    list_after,
+    list_before,
+    list_own_shadowed,
+)
 from chat_service.messages.waiting import Sent
+from chat_service.moderation.admission import require_free
+from chat_service.moderation.errors import NotEditable
 from chat_service.resources import Resources
 from chat_service.uploads.attaching import names_uploads, with_uploads
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
@@ -148,13 +156,17 @@ class Page:
 async def list_messages(
     connection: Connection, caller: Principal, channel_id: ChannelId, page: Page
 ) -> Answer:
-    """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
+    """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for.
+
+    What the caller alone sees stands in its place, beside the page's number of messages.
+    """
     standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
         after_seq = max(page.after_seq, standing.floor_seq)
         found = await list_after(connection, channel_id, after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
         cursor = f"after:{messages[-1].seq}" if messages and has_more else None
+        span = shadows.span_behind(messages, after_seq, has_more=has_more)
     else:
         found = await list_before(
             connection, channel_id, page.before_seq, page.limit + 1, floor_seq=standing.floor_seq
@@ -162,6 +174,10 @@ async def list_messages(
         has_more = len(found) > page.limit
         messages = found[-page.limit :]
         cursor = f"before:{messages[0].seq}" if messages and has_more else None
+        span = shadows.span_before(messages, page.before_seq, standing.floor_seq, has_more=has_more)
+    if standing.has_shadowed and caller.user_id is not None:
+        own = await list_own_shadowed(connection, channel_id, caller.user_id, span, page.limit)
+        messages = shadows.with_own(messages, own)
     head = orjson.dumps(
         {
             "maxSeq": standing.last_seq,
@@ -170,20 +186,32 @@ async def list_messages(
             "hasMore": has_more,
         }
     )
-    listed = b",".join(await views.shown(connection, caller, messages))
+    listed = b",".join(await views.shown(connection, caller, messages, hides=standing.has_blocked))
     return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
 
 
-async def seq_of(connection: Connection, channel_id: ChannelId, message_id: MessageId) -> int:
-    """The place of a message in the timeline.
+async def page_beside(
+    connection: Connection,
+    caller: Principal,
+    channel_id: ChannelId,
+    message: tuple[MessageId, bool],
+    limit: int,
+) -> Page:
+    """The page behind a message of the timeline, or (`message[1]` False) before it.
 
     Raises:
         MessageNotFound: none in this channel's timeline.
     """
-    message = await store.fetch_message(connection, channel_id, message_id)
-    if message is None or message.seq is None:
+    message_id, is_behind = message
+    found = await store.fetch_message(connection, channel_id, message_id)
+    if found is not None and found.seq is not None:
+        return Page(found.seq, None, limit) if is_behind else Page(None, found.seq, limit)
+    own = None
+    if caller.user_id is not None:
+        own = await fetch_shadowed_place(connection, channel_id, caller.user_id, message_id)
+    if own is None:
         raise MessageNotFound
-    return message.seq
+    return Page(own, None, limit) if is_behind else Page(None, own + 1, limit)
 
 
 async def get_message(
@@ -191,7 +219,7 @@ async def get_message(
 ) -> Answer:
     """One message, or its tombstone."""
     message, _ = await require_message(connection, caller, channel_id, message_id)
-    (body,) = await views.shown(connection, caller, [message])
+    (body,) = await views.shown(connection, caller, [message], hides=False)
     return Answer(body)
 
 
@@ -230,8 +258,9 @@ class Edit:
 async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
     """Write a new text and whom it mentions; the same again changes nothing. Only who is new there hears of it."""
     message, standing = await lock_message(tx, change)
-    if not rules.may_edit(message, change.caller.user_id):
+    if not rights.may_edit(message, change.caller.user_id):
         raise Forbidden("Only its author may edit a message.")
+    await require_writing(tx, change, message)
     if message.deleted_at is not None:
         raise Conflict("The message is deleted.", extra={"current": _plain(message)})
     check_base(message, change.base_version)
@@ -247,11 +276,14 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
         raise refusal
     if not wanted.text and not message.attachments:
         raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
+    only_for = shadows.only_reader(message)
     edited = _edited(message, wanted, mentioned, standing.cv + 1, change.cause.now)
     await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
     data = ChangedMessage(**edited.model_dump(), changed=rules.changed_by_edit(message, edited))
-    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data)
-    noted = await noting.note_edit(tx, Said(edited, change.cause, there.deaf))
+    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data, only_for=only_for)
+    noted = noting.Noted()
+    if only_for is None:
+        noted = await noting.note_edit(tx, Said(edited, change.cause, there.deaf))
     await store.update_text(tx, edited, event.id)
     await store.next_cv(tx, change.channel_id)
     await append(tx, [event, *noted.events])
@@ -287,6 +319,19 @@ async def lock_message(tx: Transaction, change: Change) -> tuple[Message, store.
     return await require_message(tx, change.caller, change.channel_id, change.message_id)
 
 
+async def require_writing(tx: Transaction, change: Change, message: Message) -> None:
+    """See that the caller may change what a message says, read under the channel's lock; the app's servers may.
+
+    Raises:
+        Banned, BlockedByOther: the caller may not write here.
+        NotEditable: what others would see of a shadow-banned user; the user is not told why.
+    """
+    caller = change.caller
+    restraint = await require_free(tx, caller.app_id, change.channel_id, caller.user_id)
+    if restraint.is_shadowed and shadows.only_reader(message) is None:
+        raise NotEditable
+
+
 async def require_message(
     connection: Connection, caller: Principal, channel_id: ChannelId, message_id: MessageId
 ) -> tuple[Message, store.Standing]:
@@ -297,7 +342,7 @@ async def require_message(
         NotAMember: the channel is known to the caller, who is not in it.
     """
     standing = await require_readable(connection, caller, channel_id)
-    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq)
+    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq, caller.user_id)
     if message is None:
         raise MessageNotFound
     return message, standing

@@ -69,8 +69,8 @@ async def list_messages(
             # The caller's right to read comes first: a message's place is told to members only.
             await actions.require_readable(connection, caller, channel)
             message_id = require_message_id(after or before or "")
-            seq = await actions.seq_of(connection, channel, message_id)
-            page = Page(seq, None, limit) if after is not None else Page(None, seq, limit)
+            beside = (message_id, after is not None)
+            page = await actions.page_beside(connection, caller, channel, beside, limit)
         return _answered(await actions.list_messages(connection, caller, channel, page))
 
 

@@ -23,6 +23,7 @@ from chat_service.presence.watching import Watches
 from chat_service.realtime import protocol
 from chat_service.realtime.connection import Connection, SendText, SocketLimits
 from chat_service.realtime.following import Following
+from chat_service.realtime.hiding import SocketBlocks
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.protocol import (
     ClientFrame,
@@ -75,6 +76,7 @@ class Realtime:
     heartbeat_s: float
     most_per_user: int
     closes: Counter
+    blocks: SocketBlocks
 
 
 class Session:
@@ -128,6 +130,7 @@ class Session:
         """Answer the first frame, and bring the client up to date if it follows everything."""
         asked, connection = protocol.read(text), self._connected
         assert isinstance(asked, Connect)
+        await self._realtime.blocks.load(connection)
         connection.offer(
             frame(
                 "connected",

@@ -88,7 +88,8 @@ async def list_saved(
     """What the user saved, the newest first: of channels that they are in, and not deleted."""
     rows = await store.list_saved(connection, caller.app_id, _user(caller), before=before, limit=limit + 1)
     page, more = rows[:limit], len(rows) > limit
-    messages = await views.shown(connection, caller, [message_of(row) for row in page])
+    # Saving was a choice of its own: blocking the author later hides none of it.
+    messages = await views.shown(connection, caller, [message_of(row) for row in page], hides=False)
     cursor = encode_cursor(format_time(page[-1]["saved_at"]), str(page[-1]["id"])) if more else None
     listed = b",".join(_with_place(message, row) for message, row in zip(messages, page, strict=True))
     return Answer(

@@ -39,7 +39,7 @@ async def grow(
     latest: dict[MessageId, Cause] = {}
     for one, cause in zip(accepted, causes, strict=True):
         parent_id = one.message.parent_id
-        if parent_id is not None:
+        if parent_id is not None and one.shadowed_after is None:
             replies.setdefault(parent_id, []).append(one.message)
             latest[parent_id] = cause
     replied = Replied()
@@ -64,9 +64,9 @@ async def write_places(tx: Transaction, replied: Replied) -> None:
 
 async def recount(tx: Transaction, cause: Cause, reply: Message, added: int) -> None:
     """Count a reply that is deleted or restored out of its thread or into it (with others of its author, when `added` is
-    more than one); what is no reply is left alone.
+    more than one). What is no reply is left alone, and one that only its author sees: it never counted.
     """
-    if reply.parent_id is None:
+    if reply.parent_id is None or reply.thread_seq is None:
         return
     (before,) = await store.threads_before(tx, [reply.parent_id], [])
     cv = await next_cv(tx, reply.channel_id)

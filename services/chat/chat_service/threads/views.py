@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat_service.messages.views import ViewedMessage
 from chat_service.paging import Page
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.messages import HiddenMessage
 from chatsdk_contracts.wire import Timestamp, WireModel
 
 
@@ -58,8 +59,8 @@ class ListedThread(OwnThread):
 class ThreadPage(Page):
     """A message and a page of the replies to it; for a user with what they keep about the thread."""
 
-    parent: ViewedMessage
-    replies: list[ViewedMessage]
+    parent: ViewedMessage | HiddenMessage
+    replies: list[ViewedMessage | HiddenMessage]
     participant_count: int
     last_thread_seq: int
     following: bool = False
@@ -70,8 +71,8 @@ class ThreadPage(Page):
 class ShownThread(ListedThread):
     """A listed thread with its first message and its last reply."""
 
-    parent: ViewedMessage
-    last_reply: ViewedMessage | None
+    parent: ViewedMessage | HiddenMessage
+    last_reply: ViewedMessage | HiddenMessage | None
 
 
 class ListedThreadPage(Page):
