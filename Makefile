@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test unit integration contract e2e fault campaign bench check fmt lock clean
+.PHONY: help setup run stop test unit integration contract e2e fault campaign fuzz bench check fmt lock clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -45,6 +45,9 @@ fault: setup ## Run the tests that kill services, broker and database
 
 campaign: setup ## Look for properties that fail, with many new examples (takes minutes)
 	$(BIN)/pytest --hypothesis-profile=search --timeout=1200 $(ARGS) tests/unit
+
+fuzz: setup ## Look for requests that get an answer which no document foresees (takes minutes)
+	$(BIN)/pytest --hypothesis-profile=search --timeout=1800 $(ARGS) tests/e2e/test_fuzz.py
 
 bench: setup ## Measure throughput and latency on this machine
 	$(BIN)/python -m tests.bench $(ARGS)

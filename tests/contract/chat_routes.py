@@ -86,6 +86,43 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("GET", "/api/users/me/blocked"): Door("user", "chat:read", MINE),
     ("POST", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
     ("DELETE", "/api/users/{user_id:path}/block"): Door("user", "chat:write", MINE, foreign=404),
+    ("GET", "/api/users/me/muted"): Door("user", "chat:read", MINE),
+    ("POST", "/api/users/{user_id:path}/mute"): Door("user", "chat:write", MINE, foreign=404),
+    ("DELETE", "/api/users/{user_id:path}/mute"): Door("user", "chat:write", MINE, foreign=404),
+    # Moderation: the app's servers everywhere, and users where they are moderators.
+    ("POST", "/api/moderation/bans"): Door(
+        "server", "moderation:manage", "takes rights", {"userId": "{user}"}, 404
+    ),
+    ("GET", "/api/moderation/bans"): Door("server", "moderation:manage", "who is banned"),
+    ("DELETE", "/api/moderation/bans/{user_id:path}"): Door(
+        "server", "moderation:manage", "gives rights back", foreign=404
+    ),
+    ("GET", "/api/moderation/reports"): Door("server", "moderation:manage", "who reported whom"),
+    ("GET", "/api/moderation/reports/{report_id}"): Door(
+        "server", "moderation:manage", "who reported whom", foreign=404
+    ),
+    ("PUT", "/api/moderation/reports/{report_id}/review"): Door(
+        "server", "moderation:manage", "judges", {"action": "dismiss"}, 404
+    ),
+    ("GET", "/api/audit"): Door("server", "moderation:manage", "who did what"),
+    ("POST", "/api/moderation/{message_id}/report"): Door(
+        "user", "chat:write", "what one may see", {"reason": "spam"}, 404
+    ),
+    ("POST", f"{MESSAGE}/report"): Door("user", "chat:write", "what one may see", {"reason": "spam"}, 404),
+    ("POST", "/api/channels/{channel_id}/bans"): Door(
+        "user", "chat:write", "by role", {"userId": "{user}"}, 404
+    ),
+    ("GET", "/api/channels/{channel_id}/bans"): Door("user", "chat:read", "by role", foreign=404),
+    ("DELETE", "/api/channels/{channel_id}/bans/{user_id:path}"): Door(
+        "user", "chat:write", "by role", foreign=404
+    ),
+    ("GET", "/api/channels/{channel_id}/reports"): Door("user", "chat:read", "by role", foreign=404),
+    ("GET", "/api/channels/{channel_id}/reports/{report_id}"): Door(
+        "user", "chat:read", "by role", foreign=404
+    ),
+    ("PUT", "/api/channels/{channel_id}/reports/{report_id}/review"): Door(
+        "user", "chat:write", "by role", {"action": "dismiss"}, 404
+    ),
     ("POST", "/api/channels/{channel_id}/join"): Door("user", "chat:write", MINE, foreign=404),
     ("POST", "/api/channels/{channel_id}/leave"): Door("user", "chat:write", MINE, foreign=404),
     # Both: users as far as their role in the channel goes.

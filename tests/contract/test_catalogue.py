@@ -38,6 +38,7 @@ SEED = {
 }
 OURS = {
     "message.purged",
+    "message.shadowed",
     "message.undeleted",
     "message.pinned",
     "message.unpinned",
@@ -80,7 +81,7 @@ DISPATCHERS = {
     "delivery.exhausted",
     "delivery.recovered",
 }
-INTERNAL = {"key.revoked", "token.revoked", "settings.changed"}
+INTERNAL = {"key.revoked", "token.revoked", "settings.changed", "blocks.changed"}
 EPHEMERAL = {"typing.start", "typing.stop", "presence.changed"}
 
 # `data` as the contract spells it out: exactly these fields.

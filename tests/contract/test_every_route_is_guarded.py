@@ -112,6 +112,10 @@ async def walk(chat_database: str) -> AsyncIterator[Walk]:
         poll = await far.call("POST", f"/api/channels/{ids['channel']}/polls", chat_routes.POLL)
         ids["poll"] = poll.json()["id"]
         ids |= await lifecycle_of(other)
+        finn = await other.user("finn")
+        await finn.call("POST", f"/api/channels/{ids['channel']}/join")
+        reported = await finn.call("POST", f"/api/moderation/{ids['message']}/report", {"reason": "spam"})
+        ids["report"] = reported.json()["id"]
         entry = await other.server("POST", f"{chat_routes.WORD_LIST}/entries", chat_routes.ENTRY)
         ids["entry"] = entry.json()["id"]
         ids["key"] = (await other.server("GET", "/api/app/keys")).json()["keys"][0]["id"]

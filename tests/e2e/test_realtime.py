@@ -69,6 +69,22 @@ async def test_a_message_sent_over_the_socket_is_answered_and_comes_back(
     assert (refused["status"], refused["error"]["code"]) == (422, "invalid_input")
 
 
+async def test_a_socket_sends_no_more_than_the_limits_let_through(stack: Stack, app: AppCaller) -> None:
+    room = await app.channel("ann", "bob")
+    limits = {"send": {"user": {"perSecond": 0.01, "burst": 2}}}
+    await app.ok("PATCH", "/api/app/settings", {"rateLimits": limits})
+    async with socket_of(stack, app, "ann") as ann:
+        await ann.connected()
+        answers = [
+            await ann.ask("message.send", channelId=room, message={"text": "x", "clientMsgId": f"c{number}"})
+            for number in (1, 2, 3, 1)
+        ]
+    assert [answer["status"] for answer in answers] == [201, 201, 429, 200]
+    refused = answers[2]["error"]
+    assert (refused["code"], refused["details"][0]["path"]) == ("rate_limited", "send.user")
+    assert 0 < refused["retryAfterMs"] <= 100_000
+
+
 async def test_a_revoked_token_loses_its_socket_and_a_new_one_keeps_its_own(
     stack: Stack, app: AppCaller
 ) -> None:

@@ -17,6 +17,7 @@ from chat_service import maintenance
 from chat_service.auth.revocation import heard
 from chat_service.auth.verifier import TokenVerifier
 from chat_service.channels.sweep import Sweep
+from chat_service.documentation import describe
 from chat_service.erasure import work as erasure
 from chat_service.events import feed, store
 from chat_service.events.control import ControlChannel
@@ -29,14 +30,15 @@ from chat_service.instruments import ChatInstruments
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
+from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
+from chat_service.moderation.expiry import end_bans
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
 from chat_service.presence.reaping import Reaper
 from chat_service.presence.roster import Roster
 from chat_service.presence.telling import PresenceTeller
 from chat_service.presence.watching import Watches
-from chat_service.previews.fetching import PageFetcher
 from chat_service.previews.looking import PreviewLoop
 from chat_service.reads.telling import tell_receipts
 from chat_service.realtime.connection import SocketLimits
@@ -44,6 +46,7 @@ from chat_service.realtime.consumers import RealtimeConsumer
 from chat_service.realtime.following import Following
 from chat_service.realtime.guarding import SocketGuard
 from chat_service.realtime.heartbeat import SocketHeartbeat
+from chat_service.realtime.hiding import SocketBlocks
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime
 from chat_service.resources import Resources
@@ -58,7 +61,7 @@ from chat_service.typists.ledger import Typists
 from chat_service.uploads.api import body_limits
 from chat_service.uploads.cleanup import Cleaner, Lifetimes
 from chat_service.uploads.depot import Depot, limits_of
-from chatsdk_contracts.control import ControlEvent
+from chatsdk_contracts.control import BlocksChanged, ControlEvent, SettingsChanged
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.fault_points import FaultPoints
 from chatsdk_runtime.health import Health, log_level_router, operations_router
@@ -137,6 +140,7 @@ async def compose(settings: ChatSettings, log_level: LogLevel, stack: AsyncExitS
     )
     for router in ROUTERS:
         public.include_router(router)
+    describe(public)
     operations = new_app(
         title="ChatSDK chat operations",
         version=VERSION,
@@ -186,6 +190,7 @@ class _Service:
         typists, teller = self._start_ephemeral(epoch)
         tokens = TokenVerifier(self._pool, keyring)
         control = ControlChannel(settings.rabbitmq_url.get_secret_value(), epoch)
+        limiter = self._start_limiter()
         resources = Resources(
             settings=settings,
             pool=self._pool,
@@ -198,15 +203,15 @@ class _Service:
             depot=depot,
             typists=typists,
             presence=teller,
+            limiter=limiter,
             screening=Gate.open(settings, self._pool, keyring, strangers.hooks, self._instruments.screening),
         )
         public.state.resources = resources
         public.state.realtime = realtime = self._start_realtime(resources)
         if self.operations is not None:
             self.operations.state.resources = resources
-        self._start_loops(relay, writer, depot, epoch)
-        self._start_previews(strangers, relay, epoch)
-        self._start_control(resources, SocketGuard(realtime.hub, tokens))
+        self._start_loops(relay, writer, depot, strangers, epoch)
+        self._start_control(resources, realtime)
         self._health.started = True
         try:
             yield
@@ -227,7 +232,9 @@ class _Service:
             faults=faults,
         )
 
-    def _start_loops(self, relay: Relay, writer: MessageWriter, depot: Depot, epoch: int) -> None:
+    def _start_loops(
+        self, relay: Relay, writer: MessageWriter, depot: Depot, strangers: Strangers, epoch: int
+    ) -> None:
         """What works on the log and the database beside the calls."""
         loops = self._health.loops
         loops.start("relay-lead", relay.lead)
@@ -237,27 +244,19 @@ class _Service:
             loops.start(f"writer-{number}", lane.run)
         loops.start("search-index", partial(index_log, self._pool, self._instruments.search))
         loops.start("poll-closing", partial(close_polls, self._pool, epoch, relay.wake))
+        loops.start("ban-expiry", partial(end_bans, self._pool, epoch, relay.wake))
         loops.start("receipts", partial(tell_receipts, self._pool, epoch, relay.wake))
         loops.start("sweep", Sweep(self._pool, epoch=epoch, wake_relay=relay.wake).run)
         expiry = Expiry(
             self._pool, epoch=epoch, interval_s=self._settings.retention_interval_s, wake_relay=relay.wake
         )
         loops.start("retention", expiry.run)
+        previews = PreviewLoop.open(
+            self._settings, self._pool, strangers.pages, epoch, relay.wake, self._instruments.previews
+        )
+        loops.start("link-previews", previews.run)
         self._start_jobs(relay, depot, epoch)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
-
-    def _start_previews(self, strangers: Strangers, relay: Relay, epoch: int) -> None:
-        """What looks at the links of messages."""
-        settings = self._settings
-        previews = PreviewLoop(
-            self._pool,
-            PageFetcher(strangers.pages, timeout_s=settings.preview_timeout_s),
-            epoch=epoch,
-            poll_s=settings.preview_poll_s,
-            wake_relay=relay.wake,
-            instruments=self._instruments.previews,
-        )
-        self._health.loops.start("link-previews", previews.run)
 
     def _start_ephemeral(self, epoch: int) -> tuple[Typists, PresenceTeller]:
         """What tells of typing and presence."""
@@ -267,6 +266,19 @@ class _Service:
         loops.start("ephemeral-publish", channel.publish)
         loops.start("typing", typists.run)
         return typists, PresenceTeller(channel, instruments.presence, epoch=epoch)
+
+    def _start_limiter(self) -> Limiter:
+        """What counts this replica's calls, together with the others."""
+        settings = self._settings
+        limiter = Limiter(
+            self._pool,
+            self._instruments.limits,
+            factor=settings.rate_limit_factor,
+            most_keys=settings.rate_limit_keys,
+            answer_s=settings.rate_limit_answer_s,
+        )
+        self._health.loops.start("rate-limits", limiter.run)
+        return limiter
 
     def _start_realtime(self, resources: Resources) -> Realtime:
         """The hub of this replica's sockets, with what feeds it."""
@@ -281,7 +293,9 @@ class _Service:
         times = times_of(settings)
         roster = Roster(self._pool, resources.presence, times)
         reaper = Reaper(self._pool, resources.presence, times, self._instruments.presence)
+        blocks = SocketBlocks(hub, self._pool)
         loops.start("realtime", consumer.run)
+        loops.start("socket-blocks", blocks.run)
         loops.start("realtime-heartbeat", beat.run)
         loops.start("realtime-crowds", hub.gather)
         loops.start("presence-watches", watches.run)
@@ -301,23 +315,32 @@ class _Service:
             settings.heartbeat_interval_s,
             settings.sockets_per_user,
             instruments.closes,
+            blocks,
         )
 
-    def _start_control(self, resources: Resources, guard: SocketGuard) -> None:
-        """Tell the other replicas what is revoked or chosen anew, and hear it from them."""
-        control, tokens, gate = resources.control, resources.tokens, resources.screening
+    def _start_control(self, resources: Resources, realtime: Realtime) -> None:
+        """Tell the other replicas what is revoked, chosen or blocked, and hear it from them."""
+        control, tokens = resources.control, resources.tokens
+        limiter, gate = resources.limiter, resources.screening
+        guard, blocks = SocketGuard(realtime.hub, tokens), realtime.blocks
 
         def hear(event: ControlEvent) -> None:
+            if isinstance(event, BlocksChanged):
+                blocks.changed(event.appid, event.data.user_id)
             revocation = heard(event)
             if revocation is not None:
                 tokens.revoked(revocation)
+            if isinstance(event, SettingsChanged):
+                limiter.forget(event.appid)
             if is_about_screening(event):
                 gate.forget(event.appid)
 
         def doubt() -> None:
             tokens.forget()
+            limiter.forget()
             gate.forget()
             guard.doubt_all()
+            blocks.doubt_all()
 
         tokens.on_revoked(guard.revoked)
         loops = self._health.loops

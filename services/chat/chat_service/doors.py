@@ -19,7 +19,7 @@ from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.errors import Unavailable, invalid_field
 from chatsdk_runtime.idempotency import Answer, IdempotentCall, Reread, idempotent_call, perform
 from chatsdk_runtime.postgres import Transaction
-from chatsdk_runtime.web import traceparent
+from chatsdk_runtime.web import request_id, traceparent
 
 
 def resources_of(request: Request) -> Resources:
@@ -68,6 +68,8 @@ def cause_of(request: Request, app_id: AppId, actor_id: UserId | None, now: date
         epoch=resources_of(request).epoch,
         actor_id=actor_id,
         traceparent=traceparent(request) or new_traceparent(),
+        key_id=request.scope["state"].get("key_id"),
+        request_id=request_id(request),
     )
 
 

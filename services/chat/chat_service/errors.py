@@ -30,7 +30,7 @@ ServiceError
 │   ├── TooManyPins         409  too_many_pins
 │   ├── TooManyReactions    409  too_many_reactions
 │   └── InviteClosed        409  invite_closed
-├── TooManyRequests         429  rate_limited
+├── TooManyRequests         429  rate_limited    (extra: retryAfterMs; limits.errors.RateLimited)
 │   └── SlowMode            429  slow_mode
 └── Unavailable             503  unavailable
     ├── Overloaded          503  overloaded
@@ -323,6 +323,7 @@ class SlowMode(TooManyRequests):
             "The channel is in slow mode.",
             hint=f"Send the same request again after {wait_s} s, as Retry-After says.",
             headers={"Retry-After": str(wait_s)},
+            extra={"retryAfterMs": wait_s * 1_000},
         )
 
 

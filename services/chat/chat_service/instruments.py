@@ -9,6 +9,8 @@ from chatsdk_runtime.instruments import BATCH_SIZES
 _FILE_BYTES = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
+_CALLS = ("send", "write", "read", "search", "upload")
+
 
 class ChatInstruments:
     """The chat service's own series."""
@@ -45,6 +47,7 @@ class ChatInstruments:
         self.files = UploadInstruments(registry)
         self.ephemeral = EphemeralInstruments(registry)
         self.presence = PresenceInstruments(registry)
+        self.limits = LimitInstruments(registry)
         self.screening = ScreeningInstruments(registry)
         self.previews = PreviewInstruments(registry)
 
@@ -105,6 +108,28 @@ class RealtimeInstruments:
             "chatsdk_websocket_closes_total",
             "Sockets that ended, by close code.",
             ["code"],
+            registry=registry,
+        )
+
+
+class LimitInstruments:
+    """The series of rate limits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "chatsdk_rate_limit_decisions_total",
+            "Calls by what they count as, and by whether they were let through, refused, or given back as repeats.",
+            ["action", "result"],
+            registry=registry,
+        )
+        # Looked up once: every call counts here.
+        self.admitted, self.refused, self.repeats = (
+            {action: self.decisions.labels(action, result) for action in _CALLS}
+            for result in ("admitted", "refused", "repeat")
+        )
+        self.alone = Gauge(
+            "chatsdk_rate_limit_local",
+            "1 while limits are this replica's own, because the database does not answer.",
             registry=registry,
         )
 

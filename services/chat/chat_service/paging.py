@@ -85,6 +85,21 @@ def time_in_query(name: str, text: str) -> datetime:
     raise invalid_field(name, "invalid_time", "is not a time such as 2026-01-31T12:00:00Z")
 
 
+def id_in_cursor(cursor: str | None) -> UUID | None:
+    """The position in a list by one of our ids.
+
+    Raises:
+        BadRequest: it is not a cursor of such a list.
+    """
+    position = decode_cursor(cursor, 1)
+    if position is None:
+        return None
+    try:
+        return UUID(position[0])
+    except ValueError:
+        raise broken_cursor() from None
+
+
 def broken_cursor() -> BadRequest:
     """The error for a cursor that is none of ours."""
     return BadRequest("The cursor cannot be read.", hint="Use nextCursor as it was given, or none.")

@@ -13,6 +13,7 @@ from chatsdk_runtime.postgres import Pool
 if TYPE_CHECKING:
     from chat_service.auth.verifier import TokenVerifier
     from chat_service.events.control import ControlChannel
+    from chat_service.limits.limiter import Limiter
     from chat_service.messages.writer import MessageWriter
     from chat_service.presence.telling import PresenceTeller
     from chat_service.screening.gate import Gate
@@ -35,4 +36,5 @@ class Resources:
     depot: Depot
     typists: Typists
     presence: PresenceTeller
+    limiter: Limiter
     screening: Gate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chat_service.apps.api import router as apps_router
 from chat_service.apps.own_api import router as own_app_router
+from chat_service.audit.api import router as audit_router
 from chat_service.auth.api import router as auth_router
 from chat_service.channels.api import router as channels_router
 from chat_service.channels.listing_api import router as listing_router
@@ -18,6 +19,8 @@ from chat_service.memberstate.api import router as memberstate_router
 from chat_service.mentions.api import router as mentions_router
 from chat_service.messages.api import router as messages_router
 from chat_service.messages.life_api import router as message_life_router
+from chat_service.moderation.bans_api import router as bans_router
+from chat_service.moderation.reports_api import router as reports_router
 from chat_service.pins.api import older_router as older_pins_router
 from chat_service.pins.api import router as pins_router
 from chat_service.polls.api import router as polls_router
@@ -62,6 +65,8 @@ ROUTERS = (
     memberstate_router,
     polls_router,
     mentions_router,
+    bans_router,
+    reports_router,
     channel_review_router,
     review_router,
     word_list_router,
@@ -84,6 +89,7 @@ ROUTERS = (
     apps_router,
     holds_router,
     imports_router,
+    audit_router,
     sync_router,
     realtime_router,
     discovery_router,

@@ -303,6 +303,27 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_PREVIEW_POLL_S",
         description="Seconds between two looks for messages with links.",
     )
+    rate_limit_factor: float = Field(
+        1.0,
+        ge=0,
+        le=1_000_000,
+        validation_alias="CHAT_RATE_LIMIT_FACTOR",
+        description="Multiplies every default rate limit, and the most that an app's owner may allow the whole "
+        "app; 0 switches limits off.",
+    )
+    rate_limit_keys: int = Field(
+        50_000,
+        ge=1_000,
+        validation_alias="CHAT_RATE_LIMIT_KEYS",
+        description="Buckets of apps, users and channels that one replica keeps; the longest unused are forgotten.",
+    )
+    rate_limit_answer_s: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        validation_alias="CHAT_RATE_LIMIT_ANSWER_S",
+        description="Seconds that the database has for answering about limits, before each replica limits by itself.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

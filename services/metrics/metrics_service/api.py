@@ -16,10 +16,11 @@ from metrics_service import store
 
 def totals_router(pool: Pool, chat: ChatClient) -> APIRouter:
     """`GET /api/metrics/totals`."""
-    router = APIRouter()
+    router = APIRouter(tags=["totals"])
 
-    @router.get("/api/metrics/totals", summary="The exact totals of the calling app")
+    @router.get("/api/metrics/totals")
     async def totals(request: Request) -> Response:
+        """The exact totals of the calling app."""
         app_id = await _calling_app(request, chat)
         async with reading(pool) as connection:
             rows = await store.read_app_totals(connection, app_id)

@@ -40,6 +40,7 @@ from chatsdk_runtime.web import new_app
 from metrics_service import store
 from metrics_service.api import totals_router
 from metrics_service.consumers import EventCounting, EventsConsumer
+from metrics_service.documentation import describe
 from metrics_service.exposition import RollupCollector
 from metrics_service.instruments import MetricsInstruments
 from metrics_service.settings import MetricsSettings
@@ -126,6 +127,7 @@ async def compose(settings: MetricsSettings, log_level: LogLevel, stack: AsyncEx
         lifespan=lambda _: _running(work, health),
     )
     public.include_router(totals_router(pool, chat))
+    describe(public)
     operations = new_app(
         title="ChatSDK metrics operations",
         version=VERSION,

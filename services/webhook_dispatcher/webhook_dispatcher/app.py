@@ -42,6 +42,7 @@ from webhook_dispatcher.dispatch.plan import Planner
 from webhook_dispatcher.dispatch.record import Recorder
 from webhook_dispatcher.dispatch.sessions import Sessions
 from webhook_dispatcher.dispatch.worker import Worker, WorkerLimits
+from webhook_dispatcher.documentation import describe
 from webhook_dispatcher.instruments import Instruments
 from webhook_dispatcher.settings import Settings
 from webhook_dispatcher.webhooks.actions import Registrar
@@ -128,6 +129,7 @@ def public_app(parts: Parts) -> FastAPI:
         max_body_bytes=parts.settings.max_body_bytes,
         lifespan=lifespan,
     )
+    describe(app)
     if parts.settings.is_development:
         app.include_router(operations_router(parts.health))
     return app

@@ -57,6 +57,7 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     polls.PollClosed,
     receipts.MessageRead,
     moderation.MessageReported,
+    moderation.MessageShadowed,
     moderation.MessageHeld,
     moderation.MessageApproved,
     moderation.MessageRejected,
@@ -97,6 +98,7 @@ _CLASSES: Final[tuple[type[Event], ...]] = (
     control.KeyRevoked,
     control.TokenRevoked,
     control.SettingsChanged,
+    control.BlocksChanged,
 )
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({event_type(cls): cls for cls in _CLASSES})

@@ -33,6 +33,12 @@ class ChangedSettings(WireModel):
     changed: list[str]
 
 
+class ChangedBlocks(WireModel):
+    """A user who blocked somebody or does so no longer; whom is asked for where it is needed."""
+
+    user_id: UserId
+
+
 class _ControlEvent(Event):
     """What the control events share."""
 
@@ -64,8 +70,15 @@ class SettingsChanged(_ControlEvent):
     data: ChangedSettings
 
 
-ControlEvent = KeyRevoked | TokenRevoked | SettingsChanged
-_CLASSES: Final[tuple[type[ControlEvent], ...]] = (KeyRevoked, TokenRevoked, SettingsChanged)
+class BlocksChanged(_ControlEvent):
+    """Whom a user blocks changed: their sockets hide others from here on."""
+
+    type: Literal["blocks.changed"] = "blocks.changed"
+    data: ChangedBlocks
+
+
+ControlEvent = KeyRevoked | TokenRevoked | SettingsChanged | BlocksChanged
+_CLASSES: Final[tuple[type[ControlEvent], ...]] = (KeyRevoked, TokenRevoked, SettingsChanged, BlocksChanged)
 
 
 def parse_control(body: bytes) -> ControlEvent | None:

@@ -90,6 +90,30 @@ class Message(WireModel):
     hlc: str | None = Field(default=None, json_schema_extra={SINCE: "0.2"})
 
 
+class HiddenMessage(WireModel):
+    """What a reader gets in the place of a message whose author they have blocked: its place, and nothing of it."""
+
+    id: MessageId
+    channel_id: ChannelId
+    seq: int | None = None
+    thread_seq: int | None = None
+    parent_id: MessageId | None = None
+    cv: int
+    hidden: Literal[True] = True
+
+
+def hidden(message: Message) -> HiddenMessage:
+    """A message as those see it who have blocked its author."""
+    return HiddenMessage(
+        id=message.id,
+        channel_id=message.channel_id,
+        seq=message.seq,
+        thread_seq=message.thread_seq,
+        parent_id=message.parent_id,
+        cv=message.cv,
+    )
+
+
 class ChangedMessage(Message):
     """A message and the names of the fields that changed."""
 

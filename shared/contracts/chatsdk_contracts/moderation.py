@@ -1,17 +1,19 @@
-"""Moderation: reports, held messages, bans.
+"""Moderation: reports, held messages, bans, and what shadow-banned users write.
 
 Reports and bans are for servers; what happens to a held message is for its author's devices and for servers, so its
 subject is the author. Nothing here tells a user that they are shadow-banned.
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field
 
 from chatsdk_contracts.envelope import Audience, Event
 from chatsdk_contracts.ids import ChannelId, MessageId, ReportId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_contracts.wire import Timestamp, WireModel
 
-ReportReason = Literal["harassment", "spam", "inappropriate", "violence", "hate_speech"]
+ReportReason = Literal["harassment", "spam", "inappropriate", "violence", "hate_speech", "other"]
 
 
 class Report(WireModel):
@@ -37,6 +39,18 @@ class Ban(WireModel):
     lifted_at: Timestamp | None = None
 
 
+class ShadowedChange(WireModel):
+    """Something that happened to a message which only its author sees, and the app's servers.
+
+    `told` is the type of the event as which the author's devices hear of it, `data` that event's data.
+    """
+
+    channel_id: ChannelId
+    user_id: UserId
+    told: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
 class MessageReported(Event):
     """A user reported a message."""
 
@@ -44,6 +58,18 @@ class MessageReported(Event):
     aggregate = "channels"
     type: Literal["message.reported"] = "message.reported"
     data: Report
+
+
+class MessageShadowed(Event):
+    """A shadow-banned user wrote or changed a message. A type of its own, which nobody takes for a message of all.
+
+    It has its place in the channel's order; sockets of the author get the event that it stands for, others none.
+    """
+
+    audience = Audience.SERVER
+    aggregate = "channels"
+    type: Literal["message.shadowed"] = "message.shadowed"
+    data: ShadowedChange
 
 
 class MessageHeld(Event):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chatsdk_contracts.channels import Channel, Member
 from chatsdk_contracts.ids import ChannelId, UserId
-from chatsdk_contracts.messages import Message
+from chatsdk_contracts.messages import HiddenMessage, Message
 from chatsdk_contracts.polls import Poll
 from chatsdk_contracts.users import User, UserState
 from chatsdk_contracts.wire import WireModel
@@ -28,10 +28,13 @@ class _Change(WireModel):
 
 
 class MessageChange(_Change):
-    """A message, or its tombstone, as it is now, its poll, and how this user reacted and voted."""
+    """A message, or its tombstone, as it is now, its poll, and how this user reacted and voted.
+
+    Of a message whose author the user has blocked, only its place is told.
+    """
 
     type: Literal["message"] = "message"
-    message: Message
+    message: Message | HiddenMessage
     own_reactions: list[str]
     poll: Poll | None = None
     own_option_ids: list[str] = Field(default_factory=list)

@@ -6,6 +6,7 @@ these: what the other side does is a value.
 
     ServiceError
     ├── BadRequest            400  bad_request
+    │   └── MalformedJson     400  malformed_json
     ├── Unauthorized          401  unauthorized
     ├── Forbidden             403  forbidden
     │   └── ScopeMissing      403  scope_missing
@@ -65,6 +66,12 @@ class BadRequest(ServiceError):
 
     status_code = 400
     code = "bad_request"
+
+
+class MalformedJson(BadRequest):
+    """The body is not JSON."""
+
+    code = "malformed_json"
 
 
 class Unauthorized(ServiceError):

@@ -2,6 +2,7 @@
 
 `new_app` makes a FastAPI application whose every answer, also of a route that does not exist, has the
 contract's shape. The middleware is plain ASGI: it runs on every request of the hot path.
+What stands as raw headers in `scope["state"]["response_headers"]` goes out with the answer, whatever that is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from chatsdk_runtime.errors import BadRequest, FieldProblem, PayloadTooLarge, ServiceError, Unavailable
+from chatsdk_runtime.errors import (
+    BadRequest,
+    FieldProblem,
+    InvalidInput,
+    MalformedJson,
+    PayloadTooLarge,
+    ServiceError,
+    Unavailable,
+)
 from chatsdk_runtime.ids import new_request_id
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.postgres import DATABASE_AWAY, is_bad_argument
@@ -196,11 +205,11 @@ async def _render_validation_error(request: Request, error: Exception) -> Respon
     assert isinstance(error, RequestValidationError)
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
-        rendered = _Plain(400, "malformed_json", "The body is not valid JSON.", hint=_json_hint(problems[0]))
+        rendered = MalformedJson("The body is not valid JSON.", hint=_json_hint(problems[0]))
         return error_response(rendered, request.scope)
     details = field_problems(problems)
     message = "; ".join(f"{problem.path}: {problem.message}" for problem in details[:3])
-    return error_response(_Plain(422, "invalid_input", message, details=details), request.scope)
+    return error_response(InvalidInput(message, details=details), request.scope)
 
 
 def _json_hint(problem: Mapping[str, Any]) -> str:
@@ -342,7 +351,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status_code = message["status"]
-            message.setdefault("headers", []).append((b"x-request-id", self.request_id.encode()))
+            headers = message.setdefault("headers", [])
+            headers.append((b"x-request-id", self.request_id.encode()))
+            headers.extend(self._scope["state"].get("response_headers", ()))
         await self._send(message)
 
     async def answer(self, error: ServiceError, receive: Receive) -> None:

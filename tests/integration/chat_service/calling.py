@@ -1,5 +1,6 @@
 """The chat service's doors in this process on a real database, and callers of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from chat_service.auth.verifier import TokenVerifier
 from chat_service.events.control import ControlChannel
 from chat_service.events.ephemeral import EphemeralChannel
 from chat_service.imports.api import body_limit
-from chat_service.instruments import ChatInstruments
+from chat_service.instruments import ChatInstruments, LimitInstruments
+from chat_service.limits.limiter import Limiter
 from chat_service.presence.telling import PresenceTeller
 from chat_service.resources import Resources
 from chat_service.routers import ROUTERS
@@ -27,7 +29,8 @@ from chat_service.uploads.api import body_limits
 from chat_service.uploads.depot import Depot
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.instruments import RuntimeInstruments
-from chatsdk_runtime.postgres import open_pool
+from chatsdk_runtime.loops import Heartbeat
+from chatsdk_runtime.postgres import Pool, open_pool
 from chatsdk_runtime.web import new_app
 from tests.integration.chat_service.channel_rows import running_writer
 
@@ -148,7 +151,7 @@ async def running_doors(
     instruments = ChatInstruments(CollectorRegistry())
     ephemeral = EphemeralChannel("amqp://127.0.0.1:1", instruments.ephemeral)
     strangers = Strangers.open(settings)
-    async with running_writer(database) as writer:
+    async with running_writer(database) as writer, running_limiter(pool) as limiter:
         resources = Resources(
             settings=settings,
             pool=pool,
@@ -161,6 +164,7 @@ async def running_doors(
             depot=Depot.open(settings, instruments.files),
             typists=Typists(ephemeral, instruments.presence, epoch=1, lifetime_s=settings.typing_lifetime_s),
             presence=PresenceTeller(ephemeral, instruments.presence, epoch=1),
+            limiter=limiter,
             screening=Gate.open(settings, pool, keyring, strangers.hooks, instruments.screening),
         )
         transport = httpx2.ASGITransport(app=_public(resources))
@@ -170,6 +174,19 @@ async def running_doors(
         finally:
             await strangers.close()
             await pool.close()
+
+
+@asynccontextmanager
+async def running_limiter(pool: Pool, **chosen: Any) -> AsyncIterator[Limiter]:
+    """A limiter that asks the database; `registry` has its series."""
+    registry = chosen.pop("registry", None) or CollectorRegistry()
+    limiter = Limiter(pool, LimitInstruments(registry), **chosen)
+    running = asyncio.create_task(limiter.run(Heartbeat("rate-limits", 60.0)))
+    try:
+        yield limiter
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def _public(resources: Resources) -> FastAPI:

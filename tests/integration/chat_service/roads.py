@@ -13,6 +13,7 @@ from chat_service.presence.roster import Roster
 from chat_service.presence.watching import Watches
 from chat_service.realtime.connection import Connection, SocketLimits
 from chat_service.realtime.following import Following
+from chat_service.realtime.hiding import SocketBlocks
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.session import Realtime, Session
 from chat_service.resources import Resources
@@ -99,6 +100,7 @@ def a_realtime(resources: Resources) -> Realtime:
         heartbeat_s=25.0,
         most_per_user=50,
         closes=instruments.realtime.closes,
+        blocks=SocketBlocks(hub, resources.pool),
     )
 
 

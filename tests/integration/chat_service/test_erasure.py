@@ -172,6 +172,8 @@ async def test_every_table_has_an_answer_to_what_becomes_of_a_user_in_it(tenant:
 NOTHING_OF_A_USER = "holds nothing that a user wrote"
 WHAT_BECOMES_OF = {
     "app": NOTHING_OF_A_USER,
+    "audit_entry": "kept: who did what to which id, and no words",
+    "ban": "deleted: the id is never used again",
     "api_key": NOTHING_OF_A_USER,
     "app_screening": NOTHING_OF_A_USER,
     "app_user": "emptied, and never used again",
@@ -191,6 +193,7 @@ WHAT_BECOMES_OF = {
     "mention_read": "deleted",
     "message": "emptied but for its place, its author and its time",
     "message_history": "deleted",
+    "message_report": "deleted: by the user, and about what the user wrote",
     "message_search": "deleted",
     "op_lane": "deleted",
     "op_result": "deleted",
@@ -201,6 +204,8 @@ WHAT_BECOMES_OF = {
     "pre_tombstone": "deleted",
     "presence_connection": "gone with the user's sockets, which a revocation closes",
     "presence_session": NOTHING_OF_A_USER,
+    "rate_limit_bucket": "keeps the id for as long as its bucket fills, and no words",
+    "rate_limit_replica": NOTHING_OF_A_USER,
     "reaction": "deleted, with reaction.removed",
     "redacted_event": NOTHING_OF_A_USER,
     "relay_lane": NOTHING_OF_A_USER,
@@ -213,6 +218,7 @@ WHAT_BECOMES_OF = {
     "upload": "deleted with its objects",
     "upload_link": "deleted",
     "user_block": "deleted in both directions",
+    "user_mute": "deleted in both directions",
     "user_presence": "deleted",
     "word_list_entry": NOTHING_OF_A_USER,
     "workspace": "emptied and deleted where it was the user's alone; else it is its members'",

@@ -7,6 +7,7 @@ from chatsdk_runtime.errors import FieldProblem, ServiceError, invalid_field
 
 EXPECTED = {
     "BadRequest": (400, "bad_request"),
+    "MalformedJson": (400, "malformed_json"),
     "Unauthorized": (401, "unauthorized"),
     "Forbidden": (403, "forbidden"),
     "ScopeMissing": (403, "scope_missing"),

@@ -17,6 +17,7 @@ from chat_service.admin import dead_letters, republish
 from chat_service.admin.problems import OperatorProblem
 from chat_service.apps import actions
 from chat_service.doors import utc_now
+from chat_service.events.log import Cause
 from chat_service.search import indexer
 from chat_service.settings import ChatSettings
 from chat_service.wire_input import Name, uuid_in_path
@@ -106,7 +107,7 @@ def create_key(
 
     async def run(settings: ChatSettings, connection: Connection) -> WireModel:
         async with transaction_on(connection) as tx:
-            return await actions.create_key(tx, wanted, name, (), utc_now())
+            return await actions.create_key(tx, _cause(wanted), name, ())
 
     _tell(_with_database(run), as_json=as_json)
 
@@ -134,7 +135,7 @@ def revoke_key(
 
     async def run(settings: ChatSettings, connection: Connection) -> WireModel:
         async with transaction_on(connection) as tx:
-            return await actions.revoke_key(tx, wanted_app, wanted_key, utc_now())
+            return await actions.revoke_key(tx, _cause(wanted_app), wanted_key)
 
     _tell(_with_database(run), as_json=as_json)
 
@@ -250,6 +251,11 @@ def _require_name(name: str) -> None:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
         raise OperatorProblem(f"--name: {error.errors()[0]['msg']}") from None
+
+
+def _cause(app_id: AppId) -> Cause:
+    # No event comes of it, so that the epoch is nobody's; the audit log says that it was this command.
+    return Cause(app_id, utc_now(), epoch=0, request_id="chatsdk-admin")
 
 
 def _uuid(text: str) -> str:

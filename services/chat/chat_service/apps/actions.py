@@ -10,9 +10,11 @@ from typing import Any
 from chat_service.apps import rules, store
 from chat_service.apps.settings_model import AppSettings
 from chat_service.apps.views import ApiKey, ApiKeyPage, App, AppPage, NewApiKey, NewApp
+from chat_service.audit.actions import Target, note
 from chat_service.auth.principal import Principal
 from chat_service.auth.verifier import key_hash
 from chat_service.errors import ApiKeyNotFound, AppNotFound
+from chat_service.events.log import Cause
 from chat_service.paging import encode_cursor
 from chatsdk_contracts.ids import ApiKeyId, AppId, new_id
 from chatsdk_runtime.encryption import Keyring
@@ -27,7 +29,7 @@ async def create_app(tx: Transaction, keyring: Keyring, name: str, now: datetime
     app = App(id=AppId(new_id()), name=name, created_at=now)
     sealed = keyring.seal(secrets.token_bytes(_SECRET_BYTES), table="app", column="token_secret", row=app.id)
     await store.insert_app(tx, app, sealed)
-    key = await create_key(tx, app.id, "first key", (), now)
+    key = await _make_key(tx, app.id, "first key", (), now)
     return NewApp(id=app.id, name=app.name, created_at=app.created_at, api_key=key.api_key)
 
 
@@ -39,15 +41,21 @@ async def list_apps(connection: Connection, *, after: str | None, limit: int) ->
     return AppPage(apps=page, next_cursor=encode_cursor(page[-1].id) if more else None, has_more=more)
 
 
-async def create_key(
-    tx: Transaction, app_id: AppId, name: str, scopes: Sequence[str], now: datetime
-) -> NewApiKey:
+async def create_key(tx: Transaction, cause: Cause, name: str, scopes: Sequence[str]) -> NewApiKey:
     """One more key for an app.
 
     Raises:
         AppNotFound: there is no such app.
     """
-    await _require_app(tx, app_id)
+    await _require_app(tx, cause.app_id)
+    key = await _make_key(tx, cause.app_id, name, scopes, cause.now)
+    await note(tx, cause, "key.created", Target("key", key.id), {"scopes": key.scopes})
+    return key
+
+
+async def _make_key(
+    tx: Transaction, app_id: AppId, name: str, scopes: Sequence[str], now: datetime
+) -> NewApiKey:
     credential = f"chatsdk_{secrets.token_hex(_KEY_BYTES)}"
     key = NewApiKey(
         id=ApiKeyId(new_id()),
@@ -72,20 +80,22 @@ async def list_keys(connection: Connection, app_id: AppId) -> ApiKeyPage:
     return ApiKeyPage(keys=list(keys), next_cursor=None, has_more=False)
 
 
-async def revoke_key(tx: Transaction, app_id: AppId, key_id: ApiKeyId, now: datetime) -> ApiKey:
+async def revoke_key(tx: Transaction, cause: Cause, key_id: ApiKeyId) -> ApiKey:
     """Take a key back; it stops working everywhere within five seconds.
 
     Raises:
         ApiKeyNotFound: the app has no such key.
     """
-    key = await store.revoke_key(tx, app_id, key_id, now)
+    key = await store.revoke_key(tx, cause.app_id, key_id, cause.now)
     if key is None:
         raise ApiKeyNotFound
+    if key.revoked_at == cause.now:
+        await note(tx, cause, "key.revoked", Target("key", key.id))
     return key
 
 
 async def create_own_key(
-    tx: Transaction, caller: Principal, name: str, scopes: Sequence[str], now: datetime
+    tx: Transaction, cause: Cause, caller: Principal, name: str, scopes: Sequence[str]
 ) -> NewApiKey:
     """One more key for the caller's app, of no more scopes than the caller's key has.
 
@@ -93,10 +103,10 @@ async def create_own_key(
         ScopeMissing: it would have more.
     """
     rules.require_reach(caller.scopes, scopes)
-    return await create_key(tx, caller.app_id, name, scopes, now)
+    return await create_key(tx, cause, name, scopes)
 
 
-async def revoke_own_key(tx: Transaction, caller: Principal, key_id: ApiKeyId, now: datetime) -> ApiKey:
+async def revoke_own_key(tx: Transaction, cause: Cause, caller: Principal, key_id: ApiKeyId) -> ApiKey:
     """Take back a key of the caller's app, perhaps the caller's own.
 
     Raises:
@@ -114,7 +124,7 @@ async def revoke_own_key(tx: Transaction, caller: Principal, key_id: ApiKeyId, n
     rules.require_reach(caller.scopes, key.scopes)
     others = await store.count_other_full_keys(tx, caller.app_id, key_id)
     rules.require_revocable(key.scopes, other_full_keys=others)
-    return await revoke_key(tx, caller.app_id, key_id, now)
+    return await revoke_key(tx, cause, key_id)
 
 
 async def get_settings(connection: Connection, app_id: AppId) -> AppSettings:
@@ -123,9 +133,10 @@ async def get_settings(connection: Connection, app_id: AppId) -> AppSettings:
 
 
 async def change_settings(
-    tx: Transaction, app_id: AppId, given: dict[str, Any], now: datetime
+    tx: Transaction, cause: Cause, given: dict[str, Any]
 ) -> tuple[AppSettings, list[str]]:
     """Choose the settings given, the others stay; with the wire names of those that are different now."""
+    app_id = cause.app_id
     await store.lock_app(tx, app_id)
     settings = await store.fetch_settings(tx, app_id)
     changed = rules.changed_settings(settings, given)
@@ -133,8 +144,10 @@ async def change_settings(
         return settings, []
     after = settings.model_copy(update=changed)
     on_wire = after.model_dump(mode="json", include=set(changed))
-    await store.update_settings(tx, app_id, on_wire, now)
-    return after, sorted(on_wire)
+    await store.update_settings(tx, app_id, on_wire, cause.now)
+    names = sorted(on_wire)
+    await note(tx, cause, "settings.changed", Target("app", app_id), {"changed": names})
+    return after, names
 
 
 async def _require_app(connection: Connection, app_id: AppId) -> None:

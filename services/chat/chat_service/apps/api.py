@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chat_service.apps import actions
 from chat_service.auth.revocation import Revocation, spread
-from chat_service.doors import mutate, resources_of, utc_now
+from chat_service.doors import cause_of, mutate, resources_of, utc_now
 from chat_service.errors import AdminClosed, ApiKeyNotFound, AppNotFound
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
 from chat_service.wire_input import Name, RequestModel, uuid_in_path
@@ -87,10 +87,10 @@ async def list_apps(request: Request, cursor: Cursor = None, limit: Limit = 50) 
 @router.post("/{app_id}/keys", status_code=201)
 async def create_key(request: Request, app_id: str, body: CreateKey) -> Response:
     """Make one more API key; it is in this answer and never again."""
-    wanted = _app_id(app_id)
+    cause = cause_of(request, _app_id(app_id), None, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
-        key = await actions.create_key(tx, wanted, body.name, body.scopes, utc_now())
+        key = await actions.create_key(tx, cause, body.name, body.scopes)
         return Answer(data_json(key), 201)
 
     return await mutate(request, _SCOPE, effect)
@@ -110,10 +110,11 @@ async def revoke_key(request: Request, app_id: str, key_id: str) -> Response:
     if wanted_key is None:
         raise ApiKeyNotFound
 
-    revocation = Revocation(wanted_app, utc_now(), key_id=ApiKeyId(wanted_key))
+    cause = cause_of(request, wanted_app, None, utc_now())
+    revocation = Revocation(wanted_app, cause.now, key_id=ApiKeyId(wanted_key))
 
     async def effect(tx: Transaction) -> Answer:
-        key = await actions.revoke_key(tx, wanted_app, ApiKeyId(wanted_key), revocation.at)
+        key = await actions.revoke_key(tx, cause, ApiKeyId(wanted_key))
         return Answer(data_json(key))
 
     answer = await mutate(request, _SCOPE, effect)

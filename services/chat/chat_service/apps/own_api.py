@@ -11,8 +11,9 @@ from chat_service.apps import actions
 from chat_service.apps.settings_model import RetentionDays, UserDirectory
 from chat_service.auth.credentials import KeyManager
 from chat_service.auth.revocation import Revocation, spread
-from chat_service.doors import mutate, resources_of, utc_now
+from chat_service.doors import cause_of, mutate, resources_of, utc_now
 from chat_service.errors import ApiKeyNotFound
+from chat_service.limits.rates import LEAST_PER_SECOND, MOST_AT_ONCE, MOST_PER_SECOND
 from chat_service.wire_input import Name, RequestModel, uuid_in_path
 from chatsdk_contracts.control import ChangedSettings, SettingsChanged
 from chatsdk_contracts.ids import ApiKeyId
@@ -33,11 +34,42 @@ class CreateOwnKey(RequestModel):
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] | None = None
 
 
+class ChosenRate(RequestModel):
+    """So many calls a second for ever, and so many at once after a rest."""
+
+    per_second: Annotated[float, Field(ge=LEAST_PER_SECOND, le=MOST_PER_SECOND, allow_inf_nan=False)]
+    burst: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
+
+
+class ChosenCallRates(RequestModel):
+    """Limits of one kind of call; null and what is left out are the defaults."""
+
+    app: ChosenRate | None = None
+    user: ChosenRate | None = None
+
+
+class ChosenSendRates(ChosenCallRates):
+    """Limits of messages, which each channel has too."""
+
+    channel: ChosenRate | None = None
+
+
+class ChosenLimits(RequestModel):
+    """Rate limits. The whole app's can only be lowered: above the default the default holds."""
+
+    send: ChosenSendRates = ChosenSendRates()
+    write: ChosenCallRates = ChosenCallRates()
+    read: ChosenCallRates = ChosenCallRates()
+    search: ChosenCallRates = ChosenCallRates()
+    upload: ChosenCallRates = ChosenCallRates()
+
+
 class ChangeSettings(RequestModel):
-    """What to choose; what is left out stays as it is."""
+    """What to choose; what is left out stays as it is. `rateLimits` are chosen anew as a whole."""
 
     user_directory: UserDirectory = "shared_channels"
     retention_days: RetentionDays = Field(default_factory=dict)
+    rate_limits: ChosenLimits = ChosenLimits()
 
 
 @router.get("/keys")
@@ -50,9 +82,10 @@ async def list_keys(request: Request, caller: KeyManager) -> Response:
 @router.post("/keys", status_code=201)
 async def create_key(request: Request, body: CreateOwnKey, caller: KeyManager) -> Response:
     """Make one more API key; it is in this answer and never again."""
+    cause = cause_of(request, caller.app_id, None, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
-        key = await actions.create_own_key(tx, caller, body.name, body.scopes or (), utc_now())
+        key = await actions.create_own_key(tx, cause, caller, body.name, body.scopes or ())
         return Answer(data_json(key), 201)
 
     return await mutate(request, caller.scope, effect)
@@ -64,10 +97,11 @@ async def revoke_key(request: Request, key_id: str, caller: KeyManager) -> Respo
     wanted = uuid_in_path(key_id)
     if wanted is None:
         raise ApiKeyNotFound
-    revocation = Revocation(caller.app_id, utc_now(), key_id=ApiKeyId(wanted))
+    cause = cause_of(request, caller.app_id, None, utc_now())
+    revocation = Revocation(caller.app_id, cause.now, key_id=ApiKeyId(wanted))
 
     async def effect(tx: Transaction) -> Answer:
-        key = await actions.revoke_own_key(tx, caller, ApiKeyId(wanted), revocation.at)
+        key = await actions.revoke_own_key(tx, cause, caller, ApiKeyId(wanted))
         return Answer(data_json(key))
 
     answer = await mutate(request, caller.scope, effect)
@@ -85,17 +119,18 @@ async def get_settings(request: Request, caller: KeyManager) -> Response:
 @router.patch("/settings")
 async def change_settings(request: Request, body: ChangeSettings, caller: KeyManager) -> Response:
     """Choose settings; they hold for every call that begins after the answer."""
-    now = utc_now()
+    cause = cause_of(request, caller.app_id, None, utc_now())
     given = body.model_dump(exclude_unset=True, by_alias=False)
     changed: list[str] = []
 
     async def effect(tx: Transaction) -> Answer:
-        settings, names = await actions.change_settings(tx, caller.app_id, given, now)
+        settings, names = await actions.change_settings(tx, cause, given)
         changed.extend(names)
         return Answer(data_json(settings))
 
     answer = await mutate(request, caller.scope, effect)
     if changed:
         told = ChangedSettings(changed=changed)
-        resources_of(request).control.tell(SettingsChanged, caller.app_id, told, now)
+        resources_of(request).limiter.forget(caller.app_id)
+        resources_of(request).control.tell(SettingsChanged, caller.app_id, told, cause.now)
     return answer

@@ -33,5 +33,6 @@ def require_revocable(scopes: Sequence[str], *, other_full_keys: int) -> None:
 
 
 def changed_settings(settings: AppSettings, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings given that differ from what is, by their Python names."""
-    return {name: value for name, value in given.items() if getattr(settings, name) != value}
+    """The settings given, as plain values, that differ from what is; by their Python names."""
+    wanted = AppSettings.model_validate({**settings.model_dump(by_alias=False), **given})
+    return {name: getattr(wanted, name) for name in given if getattr(wanted, name) != getattr(settings, name)}

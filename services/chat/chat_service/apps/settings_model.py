@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from chat_service.limits.rates import RateLimits
 from chatsdk_contracts.channels import ChannelType
 from chatsdk_contracts.wire import WireModel
 
@@ -22,7 +23,9 @@ class AppSettings(WireModel):
     `user_directory`: which others a user may find by searching: everybody in the app, those with whom they share
     a channel, or nobody. The app's servers find all; who knows an id may always read that user's public fields.
     `retention_days`: by type of channel, after how many days messages go for good; a type that is not named keeps them.
+    `rate_limits`: what differs from the defaults.
     """
 
     user_directory: UserDirectory = "shared_channels"
     retention_days: RetentionDays = Field(default_factory=dict)
+    rate_limits: RateLimits = RateLimits()

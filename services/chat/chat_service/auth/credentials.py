@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from chat_service.auth.principal import Principal
 from chat_service.doors import resources_of
+from chat_service.limits.calls import action_of, charge_call
 from chatsdk_contracts.scopes import Scope, allows
 from chatsdk_runtime.errors import Forbidden, ScopeMissing, Unauthorized
 
@@ -22,11 +23,15 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class Guard:
-    """Lets in who is of the right kind and may do what `scope` names (None: whatever the scopes)."""
+    """Lets in who is of the right kind and may do what `scope` names (None: whatever the scopes).
 
-    def __init__(self, scope: Scope | None, by: Kind) -> None:
+    `counted`: as a call under the caller's limits; else the use case counts what it does.
+    """
+
+    def __init__(self, scope: Scope | None, by: Kind, *, counted: bool = True) -> None:
         self.scope = scope
         self.by = by
+        self.counted = counted
 
     async def __call__(self, request: Request) -> Principal:
         """The caller.
@@ -35,16 +40,19 @@ class Guard:
             Unauthorized: no credential, or one that is not valid.
             Forbidden: a valid one, of the other kind.
             ScopeMissing: one that is limited to other scopes.
+            RateLimited: one that has called too often.
         """
         principal = await _FINDERS[self.by](request)
         if self.scope is not None and not allows(principal.scopes, self.scope):
             raise ScopeMissing(self.scope)
+        if self.counted:
+            await charge_call(request, principal, action_of(self.scope, request.method))
         return principal
 
 
-def requires(scope: Scope | None, *, by: Kind = "either") -> Any:
+def requires(scope: Scope | None, *, by: Kind = "either", counted: bool = True) -> Any:
     """The dependency on a caller with this scope: an API key (`server`), a user's token (`user`), or either."""
-    return Depends(Guard(scope, by))
+    return Depends(Guard(scope, by, counted=counted))
 
 
 async def _server(request: Request) -> Principal:
@@ -84,6 +92,7 @@ _FINDERS = {"server": _server, "user": _user, "either": _either}
 
 ChatReader = Annotated[Principal, requires("chat:read")]
 ChatWriter = Annotated[Principal, requires("chat:write")]
+MessageSender = Annotated[Principal, requires("chat:write", counted=False)]
 UploadWriter = Annotated[Principal, requires("upload:write")]
 Searcher = Annotated[Principal, requires("search:read")]
 TypingWriter = Annotated[Principal, requires("typing:write")]
@@ -95,12 +104,11 @@ WorkspaceManager = Annotated[Principal, requires("workspaces:manage")]
 ReadingUser = Annotated[Principal, requires("chat:read", by="user")]
 WritingUser = Annotated[Principal, requires("chat:write", by="user")]
 UserManager = Annotated[Principal, requires("users:manage", by="server")]
-Moderation = Annotated[Principal, requires("moderation:manage", by="server")]
 Exporter = Annotated[Principal, requires("export:create", by="server")]
 ChannelExporter = Annotated[Principal, requires("export:create")]
 Importer = Annotated[Principal, requires("import:create", by="server")]
 TokenMinter = Annotated[Principal, requires("tokens:mint", by="server")]
-ModerationManager = Annotated[Principal, requires("moderation:manage", by="server")]
+Moderator = Annotated[Principal, requires("moderation:manage", by="server")]
 KeyManager = Annotated[Principal, requires("keys:manage", by="server")]
 
 # Whatever the scopes, for what anybody of that kind may call.
@@ -138,11 +146,12 @@ async def _by_token(request: Request) -> Principal | None:
 
 
 def _noted(request: Request, principal: Principal) -> Principal:
-    """Name the caller in the request's log line."""
+    """Name the caller in the request's log line, and its key in the audit log."""
     state = request.scope["state"]
     state["app_id"] = principal.app_id
     if principal.user_id is not None:
         state["user_id"] = principal.user_id
+    state["key_id"] = principal.key_id
     return principal
 
 

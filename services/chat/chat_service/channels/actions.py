@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chat_service.audit.actions import Target, note
 from chat_service.channels import list_store, member_store, rules, store
 from chat_service.channels.access import find_visible, lock_for, refuse_outsiders, refuse_unknown
 from chat_service.channels.membership import joined_events
@@ -14,7 +15,8 @@ from chat_service.channels.views import ChannelWithMembers
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause, append, channel_event
 from chat_service.holds.check import refuse_held_channel
-from chat_service.messages.visible_store import last_messages
+from chat_service.messages.views import newest_seen
+from chat_service.moderation.admission import require_free
 from chat_service.users.store import known_users
 from chat_service.workspaces.store import count_channels, lock_workspace
 from chat_service.workspaces.store import fetch_role as fetch_workspace_role
@@ -66,8 +68,10 @@ async def create_channel(tx: Transaction, cause: Cause, new: NewChannel) -> Made
 
     Raises:
         InvalidInput: naming every unknown member by its place in the request.
+        Banned: its creator is banned from the app.
     """
     await _require_known(tx, cause.app_id, new)
+    await require_free(tx, cause.app_id, None, new.creator)
     await _enter_workspace(tx, cause.app_id, new)
     user_ids = list(dict.fromkeys([new.creator, *new.members]))
     only = store.OnlyOne(external_id=new.external_id)
@@ -159,7 +163,7 @@ async def get_channel(
         raise ChannelNotFound
     members = await member_store.list_members(connection, channel.id, after="", limit=_SHOWN_MEMBERS)
     if user_id is None or view.role is not None:
-        newest = await last_messages(connection, {view.id: view.truncated_seq})
+        newest = await newest_seen(connection, app_id, user_id, {view.id: view.truncated_seq})
         view = view.model_copy(update={"last_message": newest.get(view.id)})
     return ChannelWithMembers(**dict(view), members=list(members))
 
@@ -174,6 +178,7 @@ async def update_channel(
     """Change the channel's own fields; an event only when something is different then."""
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     rules.require_editor(actor, stored.channel)
+    await require_free(tx, cause.app_id, stored.channel.id, user_id)
     changed = rules.changed_fields(stored.channel, given)
     if not changed:
         return stored.channel
@@ -192,6 +197,7 @@ async def delete_channel(
     """Delete the channel with all that is in it: from here on it is not found."""
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     rules.require_owner(actor, stored.channel)
+    await require_free(tx, cause.app_id, stored.channel.id, user_id)
     await refuse_held_channel(tx, cause.app_id, stored.channel.id)
     return await delete_locked(tx, cause, stored.channel)
 
@@ -223,6 +229,7 @@ async def truncate_channel(
     """
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     rules.require_editor(actor, stored.channel)
+    await require_free(tx, cause.app_id, stored.channel.id, user_id)
     if hard:
         await refuse_held_channel(tx, cause.app_id, stored.channel.id)
     return await truncate_locked(tx, cause, stored, up_to_seq=up_to_seq, hard=hard)
@@ -251,4 +258,7 @@ async def truncate_locked(
         await store.update_truncated(tx, channel, truncated_seq=truncated_seq, purge_seq=purge_seq)
     if is_more:
         await append(tx, [channel_event(ChannelTruncated, cause, channel.id, channel.cv, data)])
+    if is_more or purge_seq > stored.purge_seq:
+        details = {"truncatedSeq": truncated_seq, "hard": hard}
+        await note(tx, cause, "channel.truncated", Target("channel", channel.id, channel.id), details)
     return data

@@ -9,7 +9,7 @@ from uuid import UUID
 from chat_service.channels import list_store
 from chat_service.channels.list_store import Filters, Place, Sort
 from chat_service.channels.views import ChannelPage, OpenChannelPage, ViewedChannel
-from chat_service.messages.visible_store import last_messages
+from chat_service.messages.views import newest_seen
 from chat_service.paging import broken_cursor, decode_cursor, encode_cursor
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
 from chatsdk_runtime.postgres import Connection
@@ -41,7 +41,7 @@ async def list_channels(
         window=(now, limit + 1),
     )
     page, more = found[:limit], len(found) > limit
-    channels = await _with_last_messages(connection, [one.channel for one in page])
+    channels = await _with_last_messages(connection, app_id, user_id, [one.channel for one in page])
     after = encode_cursor(sort, page[-1].key, page[-1].channel.id) if more else None
     return ChannelPage(channels=channels, next_cursor=after, has_more=more)
 
@@ -87,7 +87,7 @@ async def list_of_workspace(
     )
     page, more = found[:limit], len(found) > limit
     readable = [one for one in page if user_id is None or one.role is not None]
-    shown = {one.id: one for one in await _with_last_messages(connection, readable)}
+    shown = {one.id: one for one in await _with_last_messages(connection, app_id, user_id, readable)}
     return ChannelPage(
         channels=[shown.get(one.id, one) for one in page],
         next_cursor=encode_cursor(page[-1].id) if more else None,
@@ -120,7 +120,8 @@ async def discover(
 
 
 async def _with_last_messages(
-    connection: Connection, channels: Sequence[ViewedChannel]
+    connection: Connection, app_id: AppId, user_id: UserId | None, channels: Sequence[ViewedChannel]
 ) -> list[ViewedChannel]:
-    newest = await last_messages(connection, {one.id: one.truncated_seq for one in channels})
+    floors = {one.id: one.truncated_seq for one in channels}
+    newest = await newest_seen(connection, app_id, user_id, floors)
     return [one.model_copy(update={"last_message": newest.get(one.id)}) for one in channels]

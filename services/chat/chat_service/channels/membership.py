@@ -9,6 +9,7 @@ from chat_service.channels.access import find_visible, lock_for, refuse_outsider
 from chat_service.channels.views import Added, MemberPage
 from chat_service.errors import MemberNotFound
 from chat_service.events.log import Cause, LoggedEvent, append, channel_event
+from chat_service.moderation.admission import require_free
 from chat_service.paging import encode_cursor
 from chat_service.users.store import known_users
 from chatsdk_contracts.channels import (
@@ -40,6 +41,7 @@ async def add_members(
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     channel = stored.channel
     rules.require_adding(actor, channel, role, is_direct=stored.is_direct)
+    await require_free(tx, cause.app_id, channel.id, user_id)
     user_ids = list(dict.fromkeys(adding.values()))
     known = await known_users(tx, cause.app_id, user_ids)
     refuse_unknown([(path, one) for path, one in adding.items() if one not in known])
@@ -66,6 +68,7 @@ async def join(
     if present is not None:
         return present, False
     rules.require_joining(stored.channel)
+    await require_free(tx, cause.app_id, stored.channel.id, user_id)
     member = _member(stored.channel, user_id, "member", cause)
     await _bring_in(tx, cause, stored.channel, [member], "joined")
     return member, True
@@ -83,6 +86,7 @@ async def change_role(
     stored, actor = await lock_for(tx, cause.app_id, channel_id, user_id)
     channel = stored.channel
     rules.require_changing(actor, channel, is_direct=stored.is_direct)
+    await require_free(tx, cause.app_id, channel.id, user_id)
     member = await _require_target(tx, channel, target_id)
     target = rules.Actor(target_id, rules.role_of(member))
     rules.require_new_role(actor, target, role, other_owners=await _other_owners(tx, member))
@@ -111,6 +115,7 @@ async def remove(
         rules.require_leaving(role, other_owners=await _other_owners(tx, member), others=others)
         return await take_out(tx, cause, channel, member, "left")
     rules.require_removal(actor, rules.Actor(target_id, role))
+    await require_free(tx, cause.app_id, channel.id, user_id)
     return await take_out(tx, cause, channel, member, "removed")
 
 

@@ -123,14 +123,17 @@ limit 1
 
 _TO_WIPE = """
 select m.id, m.event_ids
-from message as first
+from (
+  select id from message where channel_id = $1 and seq > $2 and seq <= $3
+  union all
+  select id from message where channel_id = $1 and shadowed_after >= $2 and shadowed_after < $3
+) as first
 cross join lateral (
   select id, type, event_ids from message where id = first.id
   union all
   select id, type, event_ids from message where parent_id = first.id
 ) as m
-where first.channel_id = $1 and first.seq > $2 and first.seq <= $3
-  and (m.type <> 'deleted' or m.event_ids <> '{}')
+where m.type <> 'deleted' or m.event_ids <> '{}'
 limit $4
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat_service.paging import Page
 from chatsdk_contracts.channels import Channel, ChannelRole, Member
-from chatsdk_contracts.messages import Message
+from chatsdk_contracts.messages import HiddenMessage, Message
 from chatsdk_contracts.wire import Timestamp, WireModel
 
 
@@ -15,7 +15,7 @@ class ViewedChannel(Channel):
     """
 
     role: ChannelRole | str | None = None
-    last_message: Message | None = None
+    last_message: Message | HiddenMessage | None = None
     unread_count: int = 0
     last_read_seq: int = 0
     read_generation: int = 0

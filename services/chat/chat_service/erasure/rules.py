@@ -44,9 +44,12 @@ class Person:
 def without(body: bytes, person: Person) -> bytes | None:
     """The event without what is the person's; None when nothing in it is."""
     event = orjson.loads(body)
-    data = event["data"]
+    data, event_type = event["data"], event["type"]
+    if event_type == "message.shadowed":
+        # The event that stands in it is what says something.
+        data, event_type = data["data"], data["told"]
     before = orjson.dumps(data)
-    _redactor(event["type"])(event, data, person)
+    _redactor(event_type)(event, data, person)
     if orjson.dumps(data) == before:
         return None
     return orjson.dumps(event)

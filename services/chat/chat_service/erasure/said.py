@@ -13,6 +13,7 @@ from chat_service.events.log import Cause, LoggedEvent, append, channel_event
 from chat_service.holds.store import is_held
 from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, NotNow
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import redact_told
 from chat_service.polls.actions import withdraw
 from chat_service.threads.replying import recount
@@ -98,13 +99,14 @@ async def _write_tombstones(
     gone: list[Message] = []
     events: list[LoggedEvent] = []
     for one in found:
-        # What was purged before is told already, and what is deleted with its channel nobody is told of.
-        is_told = not one.is_purged and not head.is_deleted
+        # What was purged before is told already, and nobody is told of what is deleted with its channel, or was not sent.
+        is_told = one.message.status == "sent" and not one.is_purged and not head.is_deleted
         cv += is_told
         message = _tombstone(one.message, cause, cv if is_told else one.message.cv)
         gone.append(message)
         if is_told:
-            events.append(channel_event(MessagePurged, cause, channel_id, cv, message))
+            only_for = only_reader(message)
+            events.append(channel_event(MessagePurged, cause, channel_id, cv, message, only_for=only_for))
     await store.erase_messages(tx, gone, cause.now)
     if events:
         await store.write_cv(tx, channel_id, cv)
@@ -114,10 +116,10 @@ async def _write_tombstones(
 
 
 async def _count_out(tx: Transaction, cause: Cause, replies: Sequence[Message]) -> None:
-    """Their threads have so many replies fewer."""
+    """Their threads have so many replies fewer; what was not sent, or only its author saw, never counted."""
     by_thread: dict[MessageId, list[Message]] = {}
     for reply in replies:
-        if reply.parent_id is not None:
+        if reply.parent_id is not None and reply.thread_seq is not None:
             by_thread.setdefault(reply.parent_id, []).append(reply)
     for gone in by_thread.values():
         await recount(tx, cause, gone[0], -len(gone))

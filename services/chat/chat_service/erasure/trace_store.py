@@ -213,6 +213,21 @@ delete from user_block
 where ctid in (select ctid from user_block where app_id = $1 and $2 in (user_id, blocked_id) limit $3)
 returning 1
 """,
+    "mutes": """
+delete from user_mute
+where ctid in (select ctid from user_mute where app_id = $1 and $2 in (user_id, muted_id) limit $3)
+returning 1
+""",
+    "bans": """
+delete from ban
+where ctid in (select ctid from ban where app_id = $1 and user_id = $2 limit $3)
+returning 1
+""",
+    "reports": """
+delete from message_report
+where ctid in (select ctid from message_report where app_id = $1 and $2 in (reporter_id, author_id) limit $3)
+returning 1
+""",
     "departures": """
 delete from departure
 where ctid in (select ctid from departure where app_id = $1 and user_id = $2 limit $3)

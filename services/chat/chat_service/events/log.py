@@ -11,8 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from chatsdk_contracts.envelope import Envelope, Event, encode_with_data, event_type, subject_of
-from chatsdk_contracts.ids import AppId, ChannelId, EventId, ExportId, UploadId, UserId, WorkspaceId, new_id
+from chatsdk_contracts.ids import (
+    ApiKeyId,
+    AppId,
+    ChannelId,
+    EventId,
+    ExportId,
+    UploadId,
+    UserId,
+    WorkspaceId,
+    new_id,
+)
+from chatsdk_contracts.moderation import MessageShadowed, ShadowedChange
 from chatsdk_contracts.topology import copy_keys, lane_of
 from chatsdk_contracts.wire import WireModel, data_json
 from chatsdk_runtime.postgres import Transaction
@@ -20,13 +33,18 @@ from chatsdk_runtime.postgres import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What an event's envelope says of why it exists: app, actor, time, trace."""
+    """What an event's envelope says of why it exists: app, actor, time, trace.
+
+    For the audit log alone: the key that an app's server called with, and the call's request id.
+    """
 
     app_id: AppId
     now: datetime
     epoch: int
     actor_id: UserId | None = None
     traceparent: str | None = None
+    key_id: ApiKeyId | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +74,18 @@ def channel_event(
     data: WireModel | bytes,
     *,
     copy_to: UserId | None = None,
+    only_for: UserId | None = None,
 ) -> LoggedEvent:
-    """An event in a channel's order; `cv` is the channel's version that it makes."""
+    """An event in a channel's order; `cv` is the channel's version that it makes.
+
+    `only_for`: it is about a message that its author alone sees, and is told as `message.shadowed`.
+    """
+    if only_for is not None:
+        plain = orjson.loads(data if isinstance(data, bytes) else data_json(data))
+        data = ShadowedChange(
+            channel_id=channel_id, user_id=only_for, told=event_type(event_class), data=plain
+        )
+        event_class = MessageShadowed
     copies = copy_keys(event_type(event_class), cause.app_id, copy_to) if copy_to is not None else None
     return _event(event_class, cause, subject_of("channels", channel_id), cv, data, channel_id, copies)
 

@@ -23,7 +23,10 @@ router = APIRouter(tags=["lifecycle"])
 
 _LINES: Final = "application/x-ndjson"
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "One JSON object a line, each with its `kind`.", "content": {_LINES: {}}},
+    200: {
+        "description": "One JSON object a line, each with its `kind`.",
+        "content": {_LINES: {"schema": {"type": "string", "format": "binary"}}},
+    },
     410: {"description": "Its time is over."},
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field
 
-from chat_service.auth.credentials import Moderation
+from chat_service.auth.credentials import Moderator
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.holds import actions
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
@@ -31,7 +31,7 @@ class MakeHold(RequestModel):
 
 
 @router.post("", status_code=201)
-async def make_hold(request: Request, body: MakeHold, caller: Moderation) -> Response:
+async def make_hold(request: Request, body: MakeHold, caller: Moderator) -> Response:
     """Hold a channel, or all that a user wrote: no deletion, purge, erasure or retention touches it until released."""
     if (body.channel_id is None) == (body.user_id is None):
         raise invalid_field(
@@ -55,7 +55,7 @@ async def make_hold(request: Request, body: MakeHold, caller: Moderation) -> Res
 
 @router.get("")
 async def list_holds(
-    request: Request, caller: Moderation, cursor: Cursor = None, limit: Limit = 50
+    request: Request, caller: Moderator, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """The holds in force, in the order of their making."""
     position = decode_cursor(cursor, 1)
@@ -68,7 +68,7 @@ async def list_holds(
 
 
 @router.delete("/{hold_id}")
-async def release_hold(request: Request, hold_id: str, caller: Moderation) -> Response:
+async def release_hold(request: Request, hold_id: str, caller: Moderator) -> Response:
     """Release a hold: what waited for it is deleted from here on."""
     now = utc_now()
 

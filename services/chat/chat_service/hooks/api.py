@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from chat_service.auth.credentials import ModerationManager
+from chat_service.auth.credentials import Moderator
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.hooks import actions
 from chat_service.hooks.rules import DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS, SHORTEST_TIMEOUT_MS
@@ -47,14 +47,14 @@ class Rotation(RequestModel):
 
 
 @router.get("")
-async def get_hook(request: Request, caller: ModerationManager) -> Response:
+async def get_hook(request: Request, caller: Moderator) -> Response:
     """The app's hook, without its secret."""
     async with reading(resources_of(request).pool) as connection:
         return RawJson(data_json(await actions.get_hook(connection, caller.app_id)))
 
 
 @router.put("")
-async def put_hook(request: Request, body: PutHook, caller: ModerationManager) -> Response:
+async def put_hook(request: Request, body: PutHook, caller: Moderator) -> Response:
     """Make the hook (201; the secret is in this answer and never again), or change it (200)."""
     resources, now = resources_of(request), utc_now()
     fields = HookFields(
@@ -75,9 +75,7 @@ async def put_hook(request: Request, body: PutHook, caller: ModerationManager) -
 
 
 @router.post("/rotate-secret")
-async def rotate_secret(
-    request: Request, caller: ModerationManager, body: Rotation | None = None
-) -> Response:
+async def rotate_secret(request: Request, caller: Moderator, body: Rotation | None = None) -> Response:
     """A new secret; with `overlapS` the present one signs along for that many seconds."""
     resources, now = resources_of(request), utc_now()
     overlap_s = 0 if body is None else body.overlap_s
@@ -94,7 +92,7 @@ async def rotate_secret(
 
 
 @router.delete("")
-async def remove_hook(request: Request, caller: ModerationManager) -> Response:
+async def remove_hook(request: Request, caller: Moderator) -> Response:
     """Take the hook away; it is the answer."""
 
     async def effect(tx: Transaction) -> Answer:

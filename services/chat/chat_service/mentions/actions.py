@@ -35,7 +35,7 @@ async def list_mentions(
         connection, caller.app_id, own_id(caller), unread=unread, before=before, limit=limit + 1
     )
     page, more = rows[:limit], len(rows) > limit
-    messages = await message_views.shown(connection, caller, [message_of(row) for row in page])
+    messages = await message_views.shown(connection, caller, [message_of(row) for row in page], hides=True)
     listed = [
         b'%b,"message":%b}' % (data_json(_listed(row))[:-1], message)
         for row, message in zip(page, messages, strict=True)

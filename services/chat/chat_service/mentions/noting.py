@@ -31,7 +31,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message that is being written, and who of those it mentions has blocked its author."""
+    """A message that is being written, and who of those it mentions has blocked or muted its author."""
 
     message: Message
     cause: Cause

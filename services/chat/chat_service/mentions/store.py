@@ -96,6 +96,9 @@ _MEMBERS_AMONG = """
 select wanted.place, wanted.user_id, exists (
     select from user_block as block
     where block.app_id = member.app_id and block.user_id = member.user_id and block.blocked_id = wanted.author_id
+  ) or exists (
+    select from user_mute as mute
+    where mute.app_id = member.app_id and mute.user_id = member.user_id and mute.muted_id = wanted.author_id
   ) as deaf
 from unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) as wanted (place, channel_id, author_id, user_id)
 join channel_member as member on member.channel_id = wanted.channel_id and member.user_id = wanted.user_id

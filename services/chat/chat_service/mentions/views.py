@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from chat_service.messages.views import ViewedMessage
+from chat_service.paging import Page
 from chatsdk_contracts.ids import ChannelId, MentionId, UserId
-from chatsdk_contracts.messages import MentionGroup
+from chatsdk_contracts.messages import HiddenMessage, MentionGroup
 from chatsdk_contracts.wire import Timestamp, WireModel
 
 
@@ -33,6 +35,18 @@ class ListedMention(WireModel):
     mentioner: Person
     channel: MentionChannel
     read: bool
+
+
+class ShownMention(ListedMention):
+    """A mention with its message."""
+
+    message: ViewedMessage | HiddenMessage
+
+
+class MentionPage(Page):
+    """One's mentions, the newest first."""
+
+    mentions: list[ShownMention]
 
 
 class UnreadMentions(WireModel):

@@ -1,36 +1,41 @@
-"""Use cases of messages: send, list, get, edit. Sends go through the batched writer; an edit is one transaction,
-under the channel's lock. `removal` has those at the end of a message's life.
+"""Use cases of messages: send, list, get; and what those share that change one. Sends go through the batched writer.
+
+`editing` has edits, `removal` the end of a message's life: one transaction each, under the channel's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from chat_service.auth.principal import Principal
 from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
-from chat_service.events.log import Cause, append, channel_event
-from chat_service.mentions import noting
-from chat_service.mentions.noting import Asking, Said
-from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
-from chat_service.messages import detail_store, rules, store, views
-from chat_service.messages.rules import ScreenedSend, ScreenedText, Send
-from chat_service.messages.visible_store import fetch_readable, fetch_unsent, list_after, list_before
+from chat_service.events.log import Cause
+from chat_service.limits.charge import Charge
+from chat_service.messages import rules, shadows, store, views
+from chat_service.messages.rules import ScreenedSend, Send
+from chat_service.messages.visible_store import (
+    fetch_readable,
+    fetch_shadowed_place,
+    fetch_unsent,
+    list_after,
+    list_before,
+    list_own_shadowed,
+)
 from chat_service.messages.waiting import Sent
-from chat_service.previews import store as previews
-from chat_service.previews.rules import wanted_previews
+from chat_service.moderation.admission import require_free
+from chat_service.moderation.errors import NotEditable
 from chat_service.resources import Resources
 from chat_service.review.errors import MessageNotSent
 from chat_service.review.rules import may_see_unsent
 from chat_service.uploads.attaching import names_uploads, with_uploads
-from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
-from chatsdk_contracts.messages import ChangedMessage, MentionGroup, Message, MessageUpdated
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId
+from chatsdk_contracts.messages import Message
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import Conflict, Forbidden, InvalidInput, ServiceError
+from chatsdk_runtime.errors import InvalidInput
 from chatsdk_runtime.idempotency import Answer, fetch_answer, store_answer
 from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
 
@@ -44,10 +49,14 @@ class SendAnswer:
     replayed: bool = False
 
 
-async def send(resources: Resources, wanted: Send) -> SendAnswer:
-    """Store a message with its event; the repeat of a client id gets the stored message as it is now."""
+async def send(resources: Resources, wanted: Send, charge: Charge) -> SendAnswer:
+    """Store a message with its event; the repeat of a client id gets the stored message as it is now.
+
+    A repeat is not counted and not refused, whatever the limits: `charge` is then given back, or passed over.
+    """
+    await resources.limiter.require_look(charge)
     if wanted.idempotency is None:
-        sent = await _write(resources, wanted)
+        sent = await _counted(resources, wanted, charge)
         return SendAnswer(
             _with_duplicate(sent.data, duplicate=sent.duplicate), 200 if sent.duplicate else 201
         )
@@ -55,8 +64,9 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
     async with reading(resources.pool) as connection:
         answer = await fetch_answer(connection, resources.keyring, call)
         if answer is not None:
+            resources.limiter.refund(charge)
             return await _replay(connection, answer)
-    sent = await _write(resources, wanted)
+    sent = await _counted(resources, wanted, charge)
     status_code = 200 if sent.duplicate and not wanted.client_msg_id.startswith("key-") else 201
     # By reference: a replay shows the message in its present state. The effect cannot be repeated between the
     # two commits, because the client id that belongs to the key finds the row.
@@ -72,6 +82,18 @@ async def send(resources: Resources, wanted: Send) -> SendAnswer:
         status_code,
         replayed=sent.duplicate and status_code == 201,
     )
+
+
+async def _counted(resources: Resources, wanted: Send, charge: Charge) -> Sent:
+    """Hand a send to the writer, within the limits. Only one that is over them is looked up before it is refused."""
+    if charge.refused_by is not None:
+        async with reading(resources.pool) as connection:
+            if not (rules.may_be_repeat(wanted.client_msg_id) and await is_repeat(connection, wanted)):
+                charge.require()
+    sent = await _write(resources, wanted)
+    if sent.duplicate:
+        resources.limiter.refund(charge)
+    return sent
 
 
 async def _write(resources: Resources, wanted: Send) -> Sent:
@@ -135,13 +157,17 @@ class Page:
 async def list_messages(
     connection: Connection, caller: Principal, channel_id: ChannelId, page: Page
 ) -> Answer:
-    """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for."""
+    """A page of the timeline, ascending; `nextCursor` goes on in the direction asked for.
+
+    What the caller alone sees stands in its place, beside the page's number of messages.
+    """
     standing = await require_readable(connection, caller, channel_id)
     if page.after_seq is not None:
         after_seq = max(page.after_seq, standing.floor_seq)
         found = await list_after(connection, channel_id, after_seq, page.limit + 1)
         messages, has_more = found[: page.limit], len(found) > page.limit
         cursor = f"after:{messages[-1].seq}" if messages and has_more else None
+        span = shadows.span_behind(messages, after_seq, has_more=has_more)
     else:
         found = await list_before(
             connection, channel_id, page.before_seq, page.limit + 1, floor_seq=standing.floor_seq
@@ -149,6 +175,10 @@ async def list_messages(
         has_more = len(found) > page.limit
         messages = found[-page.limit :]
         cursor = f"before:{messages[0].seq}" if messages and has_more else None
+        span = shadows.span_before(messages, page.before_seq, standing.floor_seq, has_more=has_more)
+    if standing.has_shadowed and caller.user_id is not None:
+        own = await list_own_shadowed(connection, channel_id, caller.user_id, span, page.limit)
+        messages = shadows.with_own(messages, own)
     head = orjson.dumps(
         {
             "maxSeq": standing.last_seq,
@@ -157,20 +187,32 @@ async def list_messages(
             "hasMore": has_more,
         }
     )
-    listed = b",".join(await views.shown(connection, caller, messages))
+    listed = b",".join(await views.shown(connection, caller, messages, hides=standing.has_blocked))
     return Answer(b'{"messages":[%b],%b' % (listed, head[1:]))
 
 
-async def seq_of(connection: Connection, channel_id: ChannelId, message_id: MessageId) -> int:
-    """The place of a message in the timeline.
+async def page_beside(
+    connection: Connection,
+    caller: Principal,
+    channel_id: ChannelId,
+    message: tuple[MessageId, bool],
+    limit: int,
+) -> Page:
+    """The page behind a message of the timeline, or (`message[1]` False) before it.
 
     Raises:
         MessageNotFound: none in this channel's timeline.
     """
-    message = await store.fetch_message(connection, channel_id, message_id)
-    if message is None or message.seq is None:
+    message_id, is_behind = message
+    found = await store.fetch_message(connection, channel_id, message_id)
+    if found is not None and found.seq is not None:
+        return Page(found.seq, None, limit) if is_behind else Page(None, found.seq, limit)
+    own = None
+    if caller.user_id is not None:
+        own = await fetch_shadowed_place(connection, channel_id, caller.user_id, message_id)
+    if own is None:
         raise MessageNotFound
-    return message.seq
+    return Page(own, None, limit) if is_behind else Page(None, own + 1, limit)
 
 
 async def get_message(
@@ -178,7 +220,7 @@ async def get_message(
 ) -> Answer:
     """One message, or its tombstone."""
     message, _ = await find_message(connection, caller, channel_id, message_id)
-    (body,) = await views.shown(connection, caller, [message])
+    (body,) = await views.shown(connection, caller, [message], hides=False)
     return Answer(body)
 
 
@@ -199,108 +241,6 @@ async def present(connection: Connection, change: Change) -> bytes:
     return data_json(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A new text. `hlc`: when the client wrote it, by its own clock; mentions beside the text: None keeps what is."""
-
-    text: str
-    hlc: str | None = None
-    named: Sequence[UserId] | None = None
-    named_groups: Sequence[MentionGroup] | None = None
-
-    @property
-    def keeps_mentions(self) -> bool:
-        """Whether nothing is said of mentions."""
-        return self.named is None and self.named_groups is None
-
-
-@dataclass(frozen=True, slots=True)
-class ScreenedEdit(Edit):
-    """An edit whose text passed the gate."""
-
-    text: ScreenedText
-
-
-async def screen_edit(resources: Resources, change: Change, wanted: Edit) -> ScreenedEdit | ServiceError:
-    """The edit as it may be written, or why it may not; before its transaction, as a hook takes its time.
-
-    The refusal is a value, because the repeat of a call is answered before anything is refused.
-    """
-
-    async def look(connection: Connection) -> Message:
-        message, standing = await require_message(
-            connection, change.caller, change.channel_id, change.message_id
-        )
-        _require_editable(message, standing, change, wanted.text)
-        return message
-
-    try:
-        text = await resources.screening.screen_edit(
-            change.caller.app_id, change.channel_id, wanted.text, look
-        )
-    except ServiceError as refusal:
-        return refusal
-    return ScreenedEdit(text, wanted.hlc, wanted.named, wanted.named_groups)
-
-
-async def edit(tx: Transaction, change: Change, wanted: ScreenedEdit) -> Answer:
-    """Write a new text and whom it mentions; the same again changes nothing. Only who is new there hears of it."""
-    message, standing = await lock_message(tx, change)
-    _require_editable(message, standing, change, wanted.text)
-    asked = asked_by_edit(message, wanted.named, wanted.named_groups, wanted.text)
-    (there,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
-    may_call_all = rules.may_call_all(standing.role, by_server=change.caller.user_id is None)
-    mentioned = decide(asked, there, standing.config, may_call_all=may_call_all)
-    if isinstance(mentioned, ServiceError):
-        raise mentioned
-    if wanted.text == message.text and (wanted.keeps_mentions or mentioned.are_of(message)):
-        return Answer(data_json(message))
-    edited = _edited(message, wanted, mentioned, standing.cv + 1, change.cause.now)
-    await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
-    data = ChangedMessage(**edited.model_dump(), changed=rules.changed_by_edit(message, edited))
-    event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data)
-    noted = await noting.note_edit(tx, Said(edited, change.cause, there.deaf))
-    await store.update_text(tx, edited, event.id)
-    await store.next_cv(tx, change.channel_id)
-    await append(tx, [event, *noted.events])
-    await noting.write(tx, noted)
-    if edited.text != message.text and (jobs := wanted_previews([(edited, standing.config)])):
-        await previews.enqueue(tx, jobs, change.cause.now)
-    return Answer(data_json(edited))
-
-
-def _require_editable(message: Message, standing: store.Standing, change: Change, text: str) -> None:
-    """Raises what stands in the way of this text in the place of the present one."""
-    if not rules.may_edit(message, change.caller.user_id):
-        raise Forbidden("Only its author may edit a message.")
-    if message.deleted_at is not None:
-        raise Conflict("The message is deleted.", extra={"current": _plain(message)})
-    check_base(message, change.base_version)
-    if text == message.text:
-        return
-    if (refusal := rules.too_long(text, standing.config)) is not None:
-        raise refusal
-    if not text and not message.attachments:
-        raise Forbidden("A message without attachments needs a text.", hint="Delete the message instead.")
-
-
-def _edited(message: Message, wanted: Edit, mentioned: Mentioned, cv: int, now: datetime) -> Message:
-    return message.model_copy(
-        update={
-            "text": wanted.text,
-            # Those that are there are of what it said before.
-            "link_previews": message.link_previews if wanted.text == message.text else [],
-            "mentions": mentioned.users,
-            "mention_groups": mentioned.groups,
-            "version": message.version + 1,
-            "cv": cv,
-            "updated_at": now,
-            "edited_at": now,
-            "hlc": wanted.hlc,
-        }
-    )
-
-
 async def lock_message(
     tx: Transaction, change: Change, *, unsent: bool = False
 ) -> tuple[Message, store.Standing]:
@@ -315,6 +255,19 @@ async def lock_message(
         raise ChannelNotFound
     find = find_message if unsent else require_message
     return await find(tx, change.caller, change.channel_id, change.message_id)
+
+
+async def require_writing(connection: Connection, change: Change, message: Message) -> None:
+    """See that the caller may change what a message says, read under the channel's lock if it is to hold; the app's servers may.
+
+    Raises:
+        Banned, BlockedByOther: the caller may not write here.
+        NotEditable: what others would see of a shadow-banned user; the user is not told why.
+    """
+    caller = change.caller
+    restraint = await require_free(connection, caller.app_id, change.channel_id, caller.user_id)
+    if restraint.is_shadowed and shadows.only_reader(message) is None:
+        raise NotEditable
 
 
 async def require_message(
@@ -343,7 +296,7 @@ async def find_message(
         NotAMember: the channel is known to the caller, who is not in it.
     """
     standing = await require_readable(connection, caller, channel_id)
-    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq)
+    message = await fetch_readable(connection, channel_id, message_id, standing.floor_seq, caller.user_id)
     if message is not None:
         return message, standing
     unsent = await fetch_unsent(connection, channel_id, message_id)
@@ -374,12 +327,13 @@ async def require_readable(
 def check_base(message: Message, base_version: int | None) -> None:
     """Raises VersionConflict when a change was made from another version than the present one."""
     if base_version is not None and base_version != message.version:
-        raise VersionConflict(_plain(message))
+        raise VersionConflict(plain(message))
 
 
-def _plain(message: Message) -> Mapping[str, Any]:
-    plain: Mapping[str, Any] = orjson.loads(data_json(message))
-    return plain
+def plain(message: Message) -> Mapping[str, Any]:
+    """A message as a refusal shows it."""
+    shown: Mapping[str, Any] = orjson.loads(data_json(message))
+    return shown
 
 
 def _with_duplicate(data: bytes, *, duplicate: bool) -> bytes:

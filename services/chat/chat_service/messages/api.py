@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from chat_service.auth.credentials import ChatReader, ChatWriter
+from chat_service.auth.credentials import ChatReader, ChatWriter, MessageSender
 from chat_service.doors import (
     cause_of,
     mutate,
@@ -16,7 +16,8 @@ from chat_service.doors import (
     resources_of,
     utc_now,
 )
-from chat_service.messages import actions, removal
+from chat_service.limits.calls import charge_for
+from chat_service.messages import actions, editing, removal
 from chat_service.messages.actions import Page
 from chat_service.messages.requests import EditMessage, SendMessage, change_of, edit_of, send_of
 from chat_service.messages.shelf import Shelf
@@ -30,14 +31,17 @@ router = APIRouter(prefix="/api/channels/{channel_id}/messages", tags=["messages
 
 
 @router.post("", status_code=201)
-async def send_message(request: Request, channel_id: str, body: SendMessage, caller: ChatWriter) -> Response:
+async def send_message(
+    request: Request, channel_id: str, body: SendMessage, caller: MessageSender
+) -> Response:
     """Store a message; 201 the first time, 200 with `duplicate: true` for the same `clientMsgId` again."""
     call = None
     if "idempotency-key" in request.headers:
         call = await idempotent_call(request, caller.scope)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     wanted = send_of(body, caller, require_channel_id(channel_id), cause, call)
-    answer = await actions.send(resources_of(request), wanted)
+    charge = await charge_for(request, caller, "send", wanted.channel_id)
+    answer = await actions.send(resources_of(request), wanted, charge)
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
     return RawJson(answer.body, answer.status_code, headers)
 
@@ -66,8 +70,8 @@ async def list_messages(
             # The caller's right to read comes first: a message's place is told to members only.
             await actions.require_readable(connection, caller, channel)
             message_id = require_message_id(after or before or "")
-            seq = await actions.seq_of(connection, channel, message_id)
-            page = Page(seq, None, limit) if after is not None else Page(None, seq, limit)
+            beside = (message_id, after is not None)
+            page = await actions.page_beside(connection, caller, channel, beside, limit)
         return _answered(await actions.list_messages(connection, caller, channel, page))
 
 
@@ -89,10 +93,10 @@ async def edit_message(
     """Write a new text; with a base version that is not the present one 409 and the current message."""
     base_version = body.base_version if body.base_version is not None else _if_match(request)
     change = change_of(request, caller, channel_id, message_id, base_version)
-    screened = await actions.screen_edit(resources_of(request), change, edit_of(body, change.cause.now))
+    screened = await editing.screen_edit(resources_of(request), change, edit_of(body, change.cause.now))
 
     async def effect(tx: Transaction) -> Answer:
-        return await actions.edit(tx, change, passed(screened))
+        return await editing.edit(tx, change, passed(screened))
 
     return await mutate(request, caller.scope, effect, partial(actions.present, change=change))
 

@@ -27,6 +27,7 @@ from chat_service.messages.rules import (
     SendFacts,
     Verdict,
 )
+from chat_service.messages.shadows import only_reader
 from chat_service.previews import store as previews
 from chat_service.previews.rules import wanted_previews
 from chat_service.reactions import actions as reactions
@@ -54,7 +55,7 @@ class Written:
     @property
     def is_change(self) -> bool:
         """Whether anything was written."""
-        return bool(self.bodies) or any(isinstance(one, Reacted) and one.changed for one in self.reacted)
+        return bool(self.bodies) or any(isinstance(one, Reacted) and one.is_written for one in self.reacted)
 
 
 async def write_batch(
@@ -156,7 +157,7 @@ def _said(accepted: Sequence[Accepted], causes: Sequence[Cause]) -> list[Said]:
     return [
         Said(one.message, cause, one.deaf)
         for one, cause in zip(accepted, causes, strict=True)
-        if one.message.mentions or one.message.mention_groups
+        if (one.message.mentions or one.message.mention_groups) and one.shadowed_after is None
     ]
 
 
@@ -194,4 +195,7 @@ def _cause(send: Send, now: datetime, epoch: int) -> Cause:
 
 def _event(accepted: Accepted, cause: Cause, bodies: Mapping[MessageId, bytes]) -> LoggedEvent:
     message = accepted.message
-    return channel_event(MessageNew, cause, message.channel_id, message.cv, bodies[message.id])
+    body = bodies[message.id]
+    return channel_event(
+        MessageNew, cause, message.channel_id, message.cv, body, only_for=only_reader(message)
+    )

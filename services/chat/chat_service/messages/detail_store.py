@@ -108,6 +108,10 @@ join channel on channel.id = m.channel_id
 left join channel_member member on member.channel_id = m.channel_id and member.user_id = $4
 where m.app_id = $1 and m.id = any($2::uuid[])
   and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+  and (m.shadowed_after is null or m.user_id = $4::text or $4 is null)
+  and not exists (
+    select from user_block where app_id = $1 and user_id = $4 and blocked_id = m.user_id
+  )
 """
 
 _ADD_HISTORY = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat_service.auth.principal import Principal
 from chat_service.errors import RoleTooLow
-from chat_service.messages import detail_store, rules
+from chat_service.messages import detail_store, rights
 from chat_service.messages.actions import require_message
 from chat_service.paging import Page, encode_cursor
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
@@ -38,7 +38,7 @@ async def list_history(
 ) -> HistoryPage:
     """Earlier texts by version, those behind one."""
     message, standing = await require_message(connection, caller, channel_id, message_id)
-    if not rules.may_read_history(message, caller.user_id, standing.role):
+    if not rights.may_read_history(message, caller.user_id, standing.role):
         raise RoleTooLow("Only its author and moderators may see what a message said before.")
     rows = await detail_store.list_history(connection, message_id, after=after, limit=limit + 1)
     page = [

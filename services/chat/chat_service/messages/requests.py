@@ -13,8 +13,9 @@ from chat_service.doors import acting_user, cause_of, require_channel_id, requir
 from chat_service.events.log import Cause
 from chat_service.mentions.rules import MOST_MENTIONS, asked_by
 from chat_service.messages import rules
-from chat_service.messages.actions import Change, Edit
+from chat_service.messages.actions import Change
 from chat_service.messages.attachment_input import MOST_ATTACHMENTS, AttachmentInput
+from chat_service.messages.editing import Edit
 from chat_service.messages.rules import Send
 from chat_service.wire_input import (
     LONGEST_TEXT,

@@ -24,9 +24,10 @@ from chat_service.errors import (
 )
 from chat_service.mentions import rules as mentions
 from chat_service.mentions.rules import NOBODY, Asked, Mentioned, Present
+from chat_service.moderation.restraints import FREE, Restraint
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
-from chatsdk_contracts.messages import Attachment, Message, MessageType, tombstone
+from chatsdk_contracts.messages import Attachment, Message, MessageType
 from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.errors import Forbidden, IdempotencyMismatch, ServiceError, invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
@@ -34,6 +35,7 @@ from chatsdk_runtime.idempotency import IdempotentCall
 PRIVILEGED_ROLES = frozenset({"owner", "admin", "moderator"})
 FROZEN_EXEMPT_ROLES = frozenset({"owner", "admin"})
 _AHEAD_MS = 60_000
+_MADE_HERE = "srv-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ ScreenedText = NewType("ScreenedText", str)
 
 @dataclass(slots=True)
 class ChannelHead:
-    """A locked channel's counters; they grow as sends are accepted."""
+    """A locked channel's counters; they grow as sends are accepted. `is_told`: members hear of one of them."""
 
     id: ChannelId
     app_id: AppId
@@ -87,6 +89,7 @@ class ChannelHead:
     workspace_id: str | None = None
     truncated_seq: int = 0
     added: int = 0
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +113,21 @@ class SendFacts:
     last_sent_at: datetime | None = None
     in_workspace: bool = False
     present: Present = field(default_factory=Present)
+    restraint: Restraint = FREE
+    parent_is_shadowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """To be written: the message with its numbers, and who of those it mentions has blocked its author."""
+    """To be written: the message with its numbers, and who of those it mentions has blocked or muted its author.
+
+    `shadowed_after`, not None: only its author sees it, behind this seq.
+    """
 
     send: Send
     message: Message
     deaf: frozenset[UserId] = frozenset()
+    shadowed_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +184,7 @@ class Decisions:
             self.ids.add(send.message_id)
         if channel.config.slow_mode_s:
             self.slowed.add((send.channel_id, send.user_id))
-        accepted = Accepted(send, self._numbered(send, channel, facts, mentioned), facts.present.deaf)
+        accepted = self._taken(send, channel, facts, mentioned)
         self.accepted[key] = accepted
         return accepted
 
@@ -199,21 +208,39 @@ class Decisions:
         # Never longer than the interval, should the clock have been set back.
         return SlowMode(min(math.ceil(left_s), interval_s)) if left_s > 0 else None
 
-    def _place(self, send: Send, channel: ChannelHead, facts: SendFacts) -> tuple[int | None, int | None]:
-        """The next number of the channel or of the thread; none for what is held, which changes nothing there."""
+    def _taken(self, send: Send, channel: ChannelHead, facts: SendFacts, mentioned: Mentioned) -> Accepted:
         if send.held:
-            return None, None
+            # Nothing of the channel moves: what waits gets its place when it is approved, of a shadow-banned user too.
+            return Accepted(send, self._message(send, channel, mentioned, (None, None)), facts.present.deaf)
         channel.cv += 1
+        if _is_for_nobody(send, facts):
+            # Without a place among those of all: nobody else's numbers have a hole where it stands.
+            message = self._message(send, channel, mentioned, (None, None))
+            return Accepted(send, message, shadowed_after=channel.last_seq)
+        numbers = self._numbers(send, channel, facts)
+        return Accepted(send, self._message(send, channel, mentioned, numbers), facts.present.deaf)
+
+    def _numbers(self, send: Send, channel: ChannelHead, facts: SendFacts) -> tuple[int | None, int | None]:
+        """The places in the timeline and in the thread: one of both."""
+        channel.is_told = True
+        seq, thread_seq = None, None
         if send.parent_id is None:
             channel.last_seq += 1
             channel.added += 1
-            return channel.last_seq, None
-        thread_seq = self.threads.get(send.parent_id, facts.parent_last_seq or 0) + 1
-        self.threads[send.parent_id] = thread_seq
-        return None, thread_seq
+            seq = channel.last_seq
+        else:
+            thread_seq = self.threads.get(send.parent_id, facts.parent_last_seq or 0) + 1
+            self.threads[send.parent_id] = thread_seq
+        return seq, thread_seq
 
-    def _numbered(self, send: Send, channel: ChannelHead, facts: SendFacts, mentioned: Mentioned) -> Message:
-        seq, thread_seq = self._place(send, channel, facts)
+    def _message(
+        self,
+        send: Send,
+        channel: ChannelHead,
+        mentioned: Mentioned,
+        numbers: tuple[int | None, int | None],
+    ) -> Message:
+        seq, thread_seq = numbers
         return Message(
             id=send.message_id or MessageId(new_id()),
             channel_id=send.channel_id,
@@ -245,6 +272,9 @@ def _refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError
             channel.workspace_id is not None and not facts.in_workspace
         )
         return ChannelNotFound() if hidden else NotAMember(channel.id, channel.type)
+    # A system message is the app's word, whoever is named in it.
+    if facts.restraint.refusal is not None and not _is_of_app(send):
+        return facts.restraint.refusal
     if channel.frozen and not send.by_server and facts.role not in FROZEN_EXEMPT_ROLES:
         return ChannelFrozen()
     if send.type == "system" and not send.by_server:
@@ -252,6 +282,15 @@ def _refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError
             "A user may not send system messages.", hint="Send it from the app's server with its X-API-Key."
         )
     return too_long(send.text, channel.config) or _reference_refusal(send, channel, facts)
+
+
+def _is_of_app(send: Send) -> bool:
+    return send.by_server and send.type == "system"
+
+
+def _is_for_nobody(send: Send, facts: SendFacts) -> bool:
+    """Whether only its author will see it. What stands in a thread that nobody sees is seen by nobody either."""
+    return facts.parent_is_shadowed or (facts.restraint.is_shadowed and not _is_of_app(send))
 
 
 def _reference_refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> ServiceError | None:
@@ -318,7 +357,12 @@ def client_id_for(given: str | None, call: IdempotentCall | None) -> str:
         return given
     if call is not None:
         return "key-" + hashlib.sha256(f"{call.scope}\x1f{call.key}".encode()).hexdigest()[:40]
-    return "srv-" + new_id()
+    return f"{_MADE_HERE}{new_id()}"
+
+
+def may_be_repeat(client_msg_id: str) -> bool:
+    """Whether this id can have come before; one that was made here for a call without any cannot."""
+    return not client_msg_id.startswith(_MADE_HERE)
 
 
 def clamped_hlc(given: str | None, now: datetime) -> str | None:
@@ -333,66 +377,3 @@ def clamped_hlc(given: str | None, now: datetime) -> str | None:
 def may_call_all(role: str | None, *, by_server: bool) -> bool:
     """Who may mention a whole channel: a moderator or above, or the app's servers."""
     return by_server or role in PRIVILEGED_ROLES
-
-
-def changed_by_edit(before: Message, after: Message) -> list[str]:
-    """The names of the fields of an edited message that differ, as the event has them."""
-    changes = {
-        "text": before.text != after.text,
-        "mentions": before.mentions != after.mentions,
-        "mentionGroups": before.mention_groups != after.mention_groups,
-        "linkPreviews": before.link_previews != after.link_previews,
-    }
-    return [name for name, is_changed in changes.items() if is_changed]
-
-
-def may_edit(message: Message, user_id: UserId | None) -> bool:
-    """Only its author edits a message; the app's servers (no user) edit any."""
-    return user_id is None or _is_author(message, user_id)
-
-
-def may_delete(message: Message, user_id: UserId | None, role: str | None) -> bool:
-    """Its author, a moderator or above, or the app's servers."""
-    return user_id is None or role in PRIVILEGED_ROLES or _is_author(message, user_id)
-
-
-def may_undelete(message: Message, user_id: UserId | None, role: str | None) -> bool:
-    """A moderator or above and the app's servers; the author takes back only a deletion of their own."""
-    if user_id is None or role in PRIVILEGED_ROLES:
-        return True
-    return _is_author(message, user_id) and (message.deleted_at is None or message.deleted_by == user_id)
-
-
-def may_purge(user_id: UserId | None, role: str | None) -> bool:
-    """A moderator or above, or the app's servers: nobody brings it back."""
-    return user_id is None or role in PRIVILEGED_ROLES
-
-
-def may_read_history(message: Message, user_id: UserId | None, role: str | None) -> bool:
-    """Its author, a moderator or above, or the app's servers."""
-    return user_id is None or role in PRIVILEGED_ROLES or _is_author(message, user_id)
-
-
-def _is_author(message: Message, user_id: UserId) -> bool:
-    # A system message names a user and is the app's word: that user may not put another into its mouth.
-    return message.user_id == user_id and message.type != "system"
-
-
-def purged(message: Message, *, now: datetime, by: UserId | None, cv: int) -> Message:
-    """What remains of a purged message; one that was deleted before keeps when and by whom."""
-    if message.deleted_at is not None:
-        gone = tombstone(message, deleted_at=message.deleted_at, deleted_by=message.deleted_by, cv=cv)
-    else:
-        gone = tombstone(message, deleted_at=now, deleted_by=by, cv=cv)
-    return gone.model_copy(update={"updated_at": now})
-
-
-def redacted(body: bytes) -> bytes:
-    """An event of a message, or of its poll, without what was said; envelope, id, place and version stay."""
-    event = orjson.loads(body)
-    if event["type"].startswith("poll."):
-        options = [{**option, "text": ""} for option in event["data"]["options"]]
-        event["data"].update(question="", options=options)
-        return orjson.dumps(event)
-    event["data"].update(text="", attachments=[], custom={}, mentions=[], mentionGroups=[], linkPreviews=[])
-    return orjson.dumps(event)

@@ -12,6 +12,7 @@ from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import Accepted, ChannelHead, Send, SendFacts
 from chat_service.messages.store import COLUMNS, attachments_json, message_of
+from chat_service.moderation.restraint_store import RESTRAINT_COLUMNS, RESTRAINT_JOIN, restraint_of
 from chat_service.threads.rules import Counted
 from chat_service.uploads.link_store import link, links_of
 from chatsdk_contracts.channels import ChannelConfig
@@ -68,6 +69,8 @@ async def send_facts(connection: Connection, sends: Sequence[Send]) -> list[Send
             reply_to_seq=row["reply_to_seq"],
             last_sent_at=row["last_sent_at"],
             in_workspace=row["in_workspace"],
+            restraint=restraint_of(row),
+            parent_is_shadowed=row["parent_is_shadowed"],
         )
     return [fact for fact in facts if fact is not None]
 
@@ -91,7 +94,8 @@ async def write_sends(
         [UUID(channel.id) for channel in channels],
         [channel.last_seq for channel in channels],
         [channel.cv for channel in channels],
-        [channel.added for channel in channels],
+        # Null where the members hear of nothing: the channel has not become younger for them.
+        [channel.added if channel.is_told else None for channel in channels],
         *_thread_columns(threads),
         *_message_columns(accepted, events[: len(accepted)]),
         *log.columns(events),
@@ -100,6 +104,7 @@ async def write_sends(
         [one.grown.joined for one in threads],
         [_SEPARATOR.join(one.message.mentions) for one in accepted],
         [_SEPARATOR.join(one.message.mention_groups) for one in accepted],
+        [one.shadowed_after for one in accepted],
     )
     links = links_of(one.message for one in accepted)
     if links:
@@ -122,8 +127,10 @@ def _sender_columns(
     """Who sent where, up to which seq they have therefore read, and whether slow mode remembers it."""
     read_seqs: dict[tuple[ChannelId, UserId], int] = {}
     for one in accepted:
-        if one.message.seq is not None:
-            read_seqs[one.message.channel_id, one.message.user_id] = one.message.seq
+        # Whoever writes what nobody else sees has read what stands before it.
+        seq = one.message.seq if one.shadowed_after is None else one.shadowed_after
+        if seq is not None and one.message.parent_id is None:
+            read_seqs[one.message.channel_id, one.message.user_id] = seq
     senders = list(dict.fromkeys([*read_seqs, *slowed]))
     return (
         [UUID(channel_id) for channel_id, _ in senders],
@@ -192,7 +199,8 @@ select sent.position, member.role, {COLUMNS}, m.request_hash,
     join workspace_member inside on inside.workspace_id = channel.workspace_id
     where channel.id = sent.channel_id and inside.user_id = sent.user_id
   ) as in_workspace,
-  taken.id as taken, gone.created_at as deleted_before
+  taken.id as taken, gone.created_at as deleted_before,
+  parent.shadowed_after is not null as parent_is_shadowed, {RESTRAINT_COLUMNS}
 from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[])
   as sent (position, channel_id, user_id, client_msg_id, parent_id, reply_to_id, message_id)
 left join channel_member member on member.channel_id = sent.channel_id and member.user_id = sent.user_id
@@ -200,18 +208,21 @@ left join message m
   on m.channel_id = sent.channel_id and m.user_id = sent.user_id and m.client_msg_id = sent.client_msg_id
 left join message parent
   on parent.id = sent.parent_id and parent.channel_id = sent.channel_id and parent.status = 'sent'
+  and (parent.shadowed_after is null or parent.user_id = sent.user_id)
 left join message replied
   on replied.id = sent.reply_to_id and replied.channel_id = sent.channel_id and replied.status = 'sent'
+  and (replied.shadowed_after is null or replied.user_id = sent.user_id)
 left join message taken on taken.id = sent.message_id
 left join pre_tombstone gone
   on gone.message_id = sent.message_id and gone.channel_id = sent.channel_id and gone.user_id = sent.user_id
+{RESTRAINT_JOIN}
 """
 
 _WRITE_SENDS = """
 with moved as (
   update channel
-  set last_seq = counted.last_seq, cv = counted.cv, message_count = message_count + counted.added,
-      last_message_at = $1
+  set last_seq = counted.last_seq, cv = counted.cv, message_count = message_count + coalesce(counted.added, 0),
+      last_message_at = case when counted.added is null then last_message_at else $1 end
   from unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::int[]) as counted (id, last_seq, cv, added)
   where channel.id = counted.id
 ), senders as (
@@ -232,18 +243,19 @@ with moved as (
 ), written as (
   insert into message (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_ids, hlc, mentions, mention_groups, created_at, updated_at
+    parent_id, reply_to_id, silent, custom, event_ids, hlc, mentions, mention_groups, shadowed_after, created_at,
+    updated_at
   )
   select id, channel_id, app_id, user_id, type, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
     request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc,
-    string_to_array(mentions, chr(31)), string_to_array(mention_groups, chr(31)), $1, $1
+    string_to_array(mentions, chr(31)), string_to_array(mention_groups, chr(31)), shadowed_after, $1, $1
   from unnest(
     $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::text[], $20::bytea[], $21::uuid[], $22::uuid[], $23::boolean[],
-    $24::text[], $25::uuid[], $26::text[], $42::text[], $43::text[]
+    $24::text[], $25::uuid[], $26::text[], $42::text[], $43::text[], $44::bigint[]
   ) as sent (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_id, hlc, mentions, mention_groups
+    parent_id, reply_to_id, silent, custom, event_id, hlc, mentions, mention_groups, shadowed_after
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)

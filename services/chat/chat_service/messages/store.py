@@ -34,7 +34,8 @@ class Standing:
     """A user's place in a channel: what reading and editing depend on.
 
     Nothing up to `floor_seq` is shown to the user: it is truncated, or the user has cleared it. `hidden`: the
-    channel does not exist for those who are not in it.
+    channel does not exist for those who are not in it. `has_shadowed`: the user wrote here what only they see;
+    `has_blocked`: there is somebody whose messages they do not want to see.
     """
 
     channel_type: str
@@ -44,6 +45,8 @@ class Standing:
     role: str | None
     hidden: bool = False
     floor_seq: int = 0
+    has_shadowed: bool = False
+    has_blocked: bool = False
     config: ChannelConfig = field(default_factory=ChannelConfig)
 
 
@@ -68,6 +71,8 @@ async def fetch_standing(
         role=row["role"],
         hidden=is_hidden(row["type"], config) or row["outside"],
         floor_seq=row["floor_seq"],
+        has_shadowed=row["has_shadowed"],
+        has_blocked=row["has_blocked"],
         config=config,
     )
 
@@ -184,8 +189,10 @@ COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq
 
 # Where a message `m` stands in the timeline, a reply with its thread: what is truncated or cleared is shown to nobody.
 # What is held or was rejected stands before its beginning, and so is shown to nobody either.
+# What has `shadowed_after` is shown to its author and to servers: every statement that reads messages not by seq says so.
 TIMELINE_SEQ = """case when m.status = 'sent' then coalesce(
-    m.seq, (select first.seq from message first where first.id = m.parent_id), 9223372036854775807
+    m.seq, (select first.seq from message first where first.id = m.parent_id), m.shadowed_after + 1,
+    9223372036854775807
   ) else 0 end"""
 
 _LOCK_CHANNEL = """
@@ -198,7 +205,11 @@ select channel.type, channel.frozen, channel.last_seq, channel.cv, channel.confi
   channel.workspace_id is not null and not exists (
     select from workspace_member
     where workspace_member.workspace_id = channel.workspace_id and workspace_member.user_id = $3
-  ) as outside
+  ) as outside,
+  exists (
+    select from message where channel_id = $2 and user_id = $3 and shadowed_after is not null
+  ) as has_shadowed,
+  exists (select from user_block where app_id = $1 and user_id = $3) as has_blocked
 from channel
 left join channel_member member on member.channel_id = channel.id and member.user_id = $3
 where channel.app_id = $1 and channel.id = $2 and channel.deleted_at is null

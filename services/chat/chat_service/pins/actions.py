@@ -7,7 +7,8 @@ from typing import Any
 from chat_service.auth.principal import Principal
 from chat_service.events.log import append, channel_event
 from chat_service.messages import views
-from chat_service.messages.actions import Change, lock_message, require_readable
+from chat_service.messages.actions import Change, lock_message, require_readable, require_writing
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import Standing, next_cv
 from chat_service.pins import rules, store
 from chatsdk_contracts.ids import ChannelId
@@ -41,13 +42,14 @@ async def unpin(tx: Transaction, change: Change) -> Answer:
 async def list_pins(connection: Connection, caller: Principal, channel_id: ChannelId) -> Answer:
     """All pinned messages, the newest pin first: they fit on one page."""
     standing = await require_readable(connection, caller, channel_id)
-    pinned = await store.list_pins(connection, channel_id, standing.floor_seq)
-    pins = await views.shown(connection, caller, pinned)
+    pinned = await store.list_pins(connection, channel_id, standing.floor_seq, caller.user_id)
+    pins = await views.shown(connection, caller, pinned, hides=standing.has_blocked)
     return Answer(b'{"messages":[%b],"nextCursor":null,"hasMore":false}' % b",".join(pins))
 
 
 async def _lock_for(tx: Transaction, change: Change) -> tuple[Message, Standing]:
     message, standing = await lock_message(tx, change)
+    await require_writing(tx, change, message)
     refusal = rules.pinning_refusal(
         change.caller.user_id, standing.role, standing.channel_type, frozen=standing.frozen
     )
@@ -61,7 +63,9 @@ async def _write(
 ) -> Answer:
     changed = message.model_copy(update={**fields, "cv": standing.cv + 1})
     event_class = MessagePinned if changed.pinned else MessageUnpinned
-    event = channel_event(event_class, change.cause, change.channel_id, changed.cv, changed)
+    event = channel_event(
+        event_class, change.cause, change.channel_id, changed.cv, changed, only_for=only_reader(changed)
+    )
     await store.write_pin(tx, changed, event.id)
     await next_cv(tx, change.channel_id)
     await append(tx, [event])

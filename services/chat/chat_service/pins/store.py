@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chat_service.messages.store import COLUMNS, TIMELINE_SEQ, message_of
-from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.ids import ChannelId, UserId
 from chatsdk_contracts.messages import Message
 from chatsdk_runtime.postgres import Connection, Transaction
 
@@ -23,9 +23,12 @@ async def write_pin(tx: Transaction, message: Message, event_id: str) -> None:
     )
 
 
-async def list_pins(connection: Connection, channel_id: ChannelId, floor_seq: int) -> Sequence[Message]:
-    """The pinned messages of a channel behind a seq of its timeline, the newest pin first."""
-    return [message_of(row) for row in await connection.fetch(_LIST_PINS, UUID(channel_id), floor_seq)]
+async def list_pins(
+    connection: Connection, channel_id: ChannelId, floor_seq: int, reader_id: UserId | None
+) -> Sequence[Message]:
+    """The pinned messages of a channel behind a seq of its timeline that a reader sees, the newest pin first."""
+    rows = await connection.fetch(_LIST_PINS, UUID(channel_id), floor_seq, reader_id)
+    return [message_of(row) for row in rows]
 
 
 _COUNT_PINS = f"""
@@ -33,6 +36,7 @@ select count(*)
 from message m
 join channel on channel.id = m.channel_id
 where m.channel_id = $1 and m.pinned_at is not null and {TIMELINE_SEQ} > channel.truncated_seq
+  and m.shadowed_after is null
 """
 
 _WRITE_PIN = """
@@ -45,5 +49,6 @@ _LIST_PINS = f"""
 select {COLUMNS}
 from message m
 where m.channel_id = $1 and m.pinned_at is not null and {TIMELINE_SEQ} > $2
+  and (m.shadowed_after is null or m.user_id = $3::text or $3 is null)
 order by m.pinned_at desc, m.id desc
 """

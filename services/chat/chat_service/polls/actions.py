@@ -16,8 +16,11 @@ from chat_service.channels.rules import Actor, require_member
 from chat_service.errors import ChannelNotFound, MessageNotFound
 from chat_service.events.log import Cause, append, channel_event
 from chat_service.messages.rules import ScreenedText
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import next_cv
 from chat_service.messages.visible_store import fetch_readable
+from chat_service.moderation.admission import require_free
+from chat_service.moderation.errors import NotEditable
 from chat_service.paging import encode_cursor
 from chat_service.polls import rules, store
 from chat_service.polls.errors import PollExists, PollNotFound
@@ -72,9 +75,13 @@ async def attach(
     stored, actor = await access.lock_for(tx, cause.app_id, channel_id, cause.actor_id)
     channel = stored.channel
     rules.require_polls(actor, channel, by_server=actor.user_id is None)
-    message = await fetch_readable(tx, channel.id, message_id, stored.truncated_seq)
+    restraint = await require_free(tx, cause.app_id, channel.id, actor.user_id)
+    message = await fetch_readable(tx, channel.id, message_id, stored.truncated_seq, actor.user_id)
     if message is None:
         raise MessageNotFound
+    only_for = only_reader(message)
+    if restraint.is_shadowed and only_for is None:
+        raise NotEditable
     if actor.user_id not in {None, message.user_id}:
         raise Forbidden("Only its author may attach a poll to a message.")
     if message.deleted_at is not None:
@@ -98,7 +105,7 @@ async def attach(
     )
     await store.insert_poll(tx, cause.app_id, poll)
     cv = await next_cv(tx, channel.id)
-    event = channel_event(PollCreated, cause, channel.id, cv, poll)
+    event = channel_event(PollCreated, cause, channel.id, cv, poll, only_for=only_for)
     await store.show_with_message(tx, poll, cv, event.id)
     await append(tx, [event])
     return poll
@@ -108,22 +115,36 @@ async def vote(
     tx: Transaction, cause: Cause, poll_id: PollId | None, voter: Voter, option_ids: Sequence[str]
 ) -> PollView:
     """Set the voter's whole choice; none withdraws the vote. The same choice again changes nothing."""
-    poll, channel, actor = await _locked(tx, cause.app_id, poll_id, voter.user_id)
+    poll, channel, actor, only_for = await _locked(tx, cause.app_id, poll_id, voter.user_id)
     rules.require_polls(actor, channel, by_server=voter.by_server)
+    restraint = await require_free(tx, cause.app_id, channel.id, voter.user_id)
     rules.require_open(poll, cause.now)
     rules.require_choice(poll, option_ids)
     before, after = await store.fetch_choice(tx, poll.id, voter.user_id), rules.in_order(poll, option_ids)
     if before == after:
         return PollView(**dict(poll), own_option_ids=after)
     poll = rules.counted(poll, before, after, cause.now)
-    await _write_vote(tx, cause, poll, voter.user_id, before, after)
+    if restraint.is_shadowed and only_for is None:
+        # Told as if it counted.
+        return PollView(**dict(poll), own_option_ids=after)
+    await _write_vote(tx, cause, poll, Choice(voter.user_id, before, after), only_for)
     return PollView(**dict(poll), own_option_ids=after)
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a voter chose, and chooses now."""
+
+    user_id: UserId
+    before: Sequence[str]
+    after: Sequence[str]
+
+
 async def _write_vote(
-    tx: Transaction, cause: Cause, poll: Poll, user_id: UserId, before: Sequence[str], after: Sequence[str]
+    tx: Transaction, cause: Cause, poll: Poll, choice: Choice, only_for: UserId | None
 ) -> None:
     """Write a voter's new choice, the counts that it makes, and the event."""
+    user_id, before, after = choice.user_id, choice.before, choice.after
     await store.write_choice(tx, cause.app_id, poll, user_id, after)
     if poll.is_anonymous:
         cause = replace(cause, actor_id=None, traceparent=None)
@@ -139,7 +160,7 @@ async def _write_vote(
     )
     cv = await next_cv(tx, poll.channel_id)
     event_class = PollVoted if after else PollVoteRemoved
-    await append(tx, [channel_event(event_class, cause, poll.channel_id, cv, data)])
+    await append(tx, [channel_event(event_class, cause, poll.channel_id, cv, data, only_for=only_for)])
 
 
 async def withdraw(tx: Transaction, cause: Cause, poll_id: PollId, user_id: UserId) -> None:
@@ -149,15 +170,19 @@ async def withdraw(tx: Transaction, cause: Cause, poll_id: PollId, user_id: User
         return
     before = await store.fetch_choice(tx, poll.id, user_id)
     if before:
-        await _write_vote(tx, cause, rules.counted(poll, before, [], cause.now), user_id, before, [])
+        place = await store.place_of(tx, cause.app_id, poll_id, None)
+        only_for = None if place is None else place.only_for
+        counted = rules.counted(poll, before, [], cause.now)
+        await _write_vote(tx, cause, counted, Choice(user_id, before, []), only_for)
 
 
 async def close(tx: Transaction, cause: Cause, poll_id: PollId | None) -> PollView:
     """Take no more votes; closing a closed poll changes nothing."""
-    poll, _, actor = await _locked(tx, cause.app_id, poll_id, cause.actor_id)
+    poll, channel, actor, only_for = await _locked(tx, cause.app_id, poll_id, cause.actor_id)
     rules.require_closer(poll, actor)
+    await require_free(tx, cause.app_id, channel.id, actor.user_id)
     if poll.closed_at is None:
-        poll = await _close(tx, cause, poll, cause.now)
+        poll = await _close(tx, cause, poll, cause.now, only_for)
     own = [] if actor.user_id is None else await store.fetch_choice(tx, poll.id, actor.user_id)
     return PollView(**dict(poll), own_option_ids=own)
 
@@ -165,13 +190,13 @@ async def close(tx: Transaction, cause: Cause, poll_id: PollId | None) -> PollVi
 async def close_ended(tx: Transaction, cause: Cause, poll_id: PollId) -> bool:
     """Close a poll whose time is over; False when somebody was quicker, or it is gone."""
     try:
-        poll, _, _ = await _locked(tx, cause.app_id, poll_id, None)
+        poll, _, _, only_for = await _locked(tx, cause.app_id, poll_id, None)
     except PollNotFound:
         return False
     if poll.closed_at is not None or poll.ends_at is None or poll.ends_at > cause.now:
         return False
     # Votes were refused from that moment on, however late this comes.
-    await _close(tx, cause, poll, poll.ends_at)
+    await _close(tx, cause, poll, poll.ends_at, only_for)
     return True
 
 
@@ -179,11 +204,11 @@ async def get_poll(
     connection: Connection, app_id: AppId, poll_id: PollId | None, user_id: UserId | None
 ) -> PollView:
     """A poll of a channel whose member the caller is (`user_id` None: the app's server)."""
-    channel_id = None if poll_id is None else await store.channel_of(connection, app_id, poll_id, user_id)
-    if poll_id is None or channel_id is None:
+    place = None if poll_id is None else await store.place_of(connection, app_id, poll_id, user_id)
+    if poll_id is None or place is None:
         raise PollNotFound
     try:
-        channel = await access.find_visible(connection, app_id, channel_id, user_id)
+        channel = await access.find_visible(connection, app_id, place.channel_id, user_id)
         role = None if user_id is None else await fetch_role(connection, channel.id, user_id)
         require_member(Actor(user_id, role), channel)
     except ChannelNotFound:
@@ -209,13 +234,13 @@ async def poll_results(
 
 async def _locked(
     tx: Transaction, app_id: AppId, poll_id: PollId | None, user_id: UserId | None
-) -> tuple[Poll, Channel, Actor]:
-    """The poll as last committed with its channel locked, and who the user is there."""
-    channel_id = None if poll_id is None else await store.channel_of(tx, app_id, poll_id, user_id)
-    if poll_id is None or channel_id is None:
+) -> tuple[Poll, Channel, Actor, UserId | None]:
+    """The poll as last committed with its channel locked, who the user is there, and who alone sees it if not all."""
+    place = None if poll_id is None else await store.place_of(tx, app_id, poll_id, user_id)
+    if poll_id is None or place is None:
         raise PollNotFound
     try:
-        stored, actor = await access.lock_for(tx, app_id, channel_id, user_id)
+        stored, actor = await access.lock_for(tx, app_id, place.channel_id, user_id)
         require_member(actor, stored.channel)
     except ChannelNotFound:
         # Who may not know of the channel learns nothing of the poll either.
@@ -223,14 +248,16 @@ async def _locked(
     poll = await store.fetch_poll(tx, app_id, poll_id)
     if poll is None:
         raise PollNotFound
-    return poll, stored.channel, actor
+    return poll, stored.channel, actor, place.only_for
 
 
-async def _close(tx: Transaction, cause: Cause, poll: Poll, closed_at: datetime) -> Poll:
+async def _close(
+    tx: Transaction, cause: Cause, poll: Poll, closed_at: datetime, only_for: UserId | None
+) -> Poll:
     poll = poll.model_copy(update={"closed_at": closed_at, "updated_at": cause.now})
     await store.mark_closed(tx, poll)
     cv = await next_cv(tx, poll.channel_id)
-    event = channel_event(PollClosed, cause, poll.channel_id, cv, poll)
+    event = channel_event(PollClosed, cause, poll.channel_id, cv, poll, only_for=only_for)
     await store.note_event(tx, poll.message_id, event.id)
     await append(tx, [event])
     return poll

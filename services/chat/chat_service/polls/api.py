@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
-from chat_service.auth.credentials import ChatReader, ChatWriter
+from chat_service.auth.credentials import ChatReader, ChatWriter, MessageSender
 from chat_service.auth.principal import Principal
 from chat_service.doors import (
     acting_user,
@@ -19,6 +19,7 @@ from chat_service.doors import (
     resources_of,
     utc_now,
 )
+from chat_service.limits.calls import charge_for
 from chat_service.messages import actions as message_actions
 from chat_service.messages import rules as message_rules
 from chat_service.messages.rules import Send
@@ -102,7 +103,7 @@ async def attach_poll(
 
 
 @router.post("/channels/{channel_id}/polls", status_code=201)
-async def send_poll(request: Request, channel_id: str, body: SendPoll, caller: ChatWriter) -> Response:
+async def send_poll(request: Request, channel_id: str, body: SendPoll, caller: MessageSender) -> Response:
     """Send a message with a poll (201); the same `clientMsgId` again finds both (200).
 
     Two transactions: the message takes the road of every send. If the second one fails, the repeat of the call finds
@@ -110,6 +111,8 @@ async def send_poll(request: Request, channel_id: str, body: SendPoll, caller: C
     """
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     wanted, resources = await _send(request, caller, channel_id, body), resources_of(request)
+    charge = await charge_for(request, caller, "send", wanted.channel_id)
+    await resources.limiter.require_look(charge)
     async with reading(resources.pool) as connection:
         is_repeat = await message_actions.is_repeat(connection, wanted)
 
@@ -118,11 +121,12 @@ async def send_poll(request: Request, channel_id: str, body: SendPoll, caller: C
         return wanted.user_id
 
     if not is_repeat:
+        charge.require()
         rules.require_future(body.ends_at, cause.now)
     new = await _screened(request, caller, wanted.channel_id, body, look)
     if not is_repeat:
         passed(new)
-    sent = await message_actions.send(resources, wanted)
+    sent = await message_actions.send(resources, wanted, charge)
     message = orjson.loads(sent.body)
 
     async def effect(tx: Transaction) -> Answer:

@@ -14,12 +14,20 @@ from chatsdk_contracts.polls import Poll, PollOption
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 
 
-async def channel_of(
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a poll is: it does not move. `only_for`: who alone sees its message, when not all members do."""
+
+    channel_id: ChannelId
+    only_for: UserId | None
+
+
+async def place_of(
     connection: Connection, app_id: AppId, poll_id: PollId, user_id: UserId | None
-) -> ChannelId | None:
-    """Which channel a poll is in; None when its message is truncated, or cleared by this user. A poll does not move."""
-    channel_id = await connection.fetchval(_CHANNEL_OF, UUID(app_id), UUID(poll_id), user_id)
-    return None if channel_id is None else ChannelId(str(channel_id))
+) -> Place | None:
+    """Where a poll is; None when its message is truncated, cleared by this user, or not for them to see."""
+    row = await connection.fetchrow(_PLACE_OF, UUID(app_id), UUID(poll_id), user_id)
+    return None if row is None else Place(ChannelId(str(row["channel_id"])), row["only_for"])
 
 
 async def fetch_poll(connection: Connection, app_id: AppId, poll_id: PollId) -> Poll | None:
@@ -156,13 +164,14 @@ def _poll(row: Row) -> Poll:
     )
 
 
-_CHANNEL_OF = f"""
-select poll.channel_id
+_PLACE_OF = f"""
+select poll.channel_id, case when m.shadowed_after is not null then m.user_id end as only_for
 from poll
 join channel on channel.id = poll.channel_id
 join message m on m.id = poll.message_id
 left join channel_member member on member.channel_id = poll.channel_id and member.user_id = $3
 where poll.app_id = $1 and poll.id = $2 and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+  and (m.shadowed_after is null or m.user_id = $3 or $3 is null)
 """
 
 _POLL = """

@@ -14,6 +14,7 @@ from chat_service.presence import actions
 from chat_service.presence.rules import Choice
 from chat_service.presence.store import UserKey
 from chat_service.presence.telling import Shown
+from chat_service.presence.views import Heard
 from chat_service.wire_input import InputUserId, RequestModel
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.idempotency import Answer
@@ -21,8 +22,6 @@ from chatsdk_runtime.postgres import Transaction, reading, transaction
 from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api", tags=["presence"])
-
-_SUCCESS = b'{"success":true}'
 
 
 class ChoosePresence(RequestModel):
@@ -69,7 +68,7 @@ async def beat(request: Request, caller: TypingUser) -> Response:
     async with transaction(resources.pool) as tx:
         changed = await actions.beat(tx, _own(caller), actions.times_of(resources.settings))
     resources.presence.tell(changed, utc_now())
-    return RawJson(_SUCCESS)
+    return RawJson(data_json(Heard(success=True)))
 
 
 @router.post("/presence/query")

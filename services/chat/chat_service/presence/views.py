@@ -17,6 +17,12 @@ class OwnPresence(WireModel):
     last_seen_at: Timestamp | None
 
 
+class Heard(WireModel):
+    """The sign of life was taken."""
+
+    success: bool
+
+
 class SeenPresence(Presence):
     """A user as somebody sees them."""
 

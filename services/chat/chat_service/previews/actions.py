@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chat_service.events.log import Cause, append, channel_event
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import fetch_message, lock_channel, next_cv
 from chat_service.previews import store
 from chat_service.previews.store import Job
@@ -33,7 +34,8 @@ async def show(
     cv = await next_cv(tx, job.channel_id)
     shown = message.model_copy(update={"link_previews": list(previews), "cv": cv})
     changed = ChangedMessage(**shown.model_dump(), changed=["linkPreviews"])
-    event = channel_event(MessageUpdated, Cause(job.app_id, now, epoch), job.channel_id, cv, changed)
+    cause, only_for = Cause(job.app_id, now, epoch), only_reader(message)
+    event = channel_event(MessageUpdated, cause, job.channel_id, cv, changed, only_for=only_for)
     await store.write_previews(tx, shown, event.id)
     await append(tx, [event])
     await store.finish(tx, job, "shown", now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -17,9 +17,11 @@ from chat_service.instruments import PreviewInstruments
 from chat_service.previews import actions, rules, store
 from chat_service.previews.fetching import NoPreview, PageFetcher
 from chat_service.previews.store import Job
+from chat_service.settings import ChatSettings
 from chatsdk_contracts.messages import LinkPreview
 from chatsdk_contracts.wire import to_wire_precision
 from chatsdk_runtime.loops import Heartbeat
+from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import Pool, Transaction, reading, transaction
 
 log = structlog.get_logger()
@@ -47,6 +49,26 @@ class PreviewLoop:
         self._poll_s = poll_s
         self._wake_relay = wake_relay
         self._instruments = instruments
+
+    @classmethod
+    def open(
+        cls,
+        settings: ChatSettings,
+        pool: Pool,
+        pages: Sender,
+        epoch: int,
+        wake_relay: Callable[[], None],
+        instruments: PreviewInstruments,
+    ) -> Self:
+        """The loop as one process runs it; `pages` visits what is linked."""
+        return cls(
+            pool,
+            PageFetcher(pages, timeout_s=settings.preview_timeout_s),
+            epoch=epoch,
+            poll_s=settings.preview_poll_s,
+            wake_relay=wake_relay,
+            instruments=instruments,
+        )
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Look for jobs; go on at once while there are more."""

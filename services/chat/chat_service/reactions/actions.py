@@ -38,7 +38,7 @@ async def write_batch(
     changes = [
         (one, verdict)
         for one, verdict in zip(wanted, verdicts, strict=True)
-        if isinstance(verdict, Reacted) and verdict.changed
+        if isinstance(verdict, Reacted) and verdict.is_written
     ]
     if changes:
         touched = dict.fromkeys(one.channel_id for one, _ in changes)
@@ -73,7 +73,8 @@ def _event(wanted: Reacting, reacted: Reacted, epoch: int, now: datetime) -> Log
     event_class = ReactionAdded if wanted.change == "add" else ReactionRemoved
     cause = Cause(wanted.app_id, now, epoch, wanted.user_id, wanted.traceparent)
     assert reacted.cv is not None, "a change makes a version"
-    return channel_event(event_class, cause, wanted.channel_id, reacted.cv, _told(reacted.reaction))
+    told = _told(reacted.reaction)
+    return channel_event(event_class, cause, wanted.channel_id, reacted.cv, told, only_for=reacted.only_for)
 
 
 def _told(reaction: Reaction) -> ReactionChange:

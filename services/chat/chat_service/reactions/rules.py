@@ -25,6 +25,7 @@ from chat_service.errors import (
     TooManyReactions,
 )
 from chat_service.messages.rules import FROZEN_EXEMPT_ROLES, ChannelHead
+from chat_service.moderation.restraints import FREE, Restraint
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_contracts.reactions import ReactionChange
 from chatsdk_contracts.wire import Timestamp
@@ -87,18 +88,28 @@ class Reaction(ReactionChange):
 
 @dataclass(frozen=True, slots=True)
 class Reacted:
-    """What came of it: the reaction, and whether this call changed anything. `cv` is the version that it made."""
+    """What came of it: the reaction, and whether this call changed anything. `cv` is the version that it made.
+
+    Without one, a change is told to its author as made and to nobody else, nor kept. `only_for`: as in the facts.
+    """
 
     reaction: Reaction
     changed: bool
     cv: int | None = None
+    only_for: UserId | None = None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is something to write and to tell."""
+        return self.cv is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionFacts:
     """What the database says about one reaction, read under the channel's lock.
 
-    `counts` is None when there is no such message, `reacted_at` when the user has not reacted so.
+    `counts` is None when there is no such message, `reacted_at` when the user has not reacted so. `only_for`: who
+    alone sees the message, when not all members do.
     """
 
     role: str | None
@@ -107,6 +118,8 @@ class ReactionFacts:
     deleted: bool
     counts: Mapping[str, int] | None
     reacted_at: datetime | None
+    restraint: Restraint = FREE
+    only_for: UserId | None = None
 
 
 @dataclass(slots=True)
@@ -142,31 +155,52 @@ class Decisions:
         key = (wanted.message_id, wanted.user_id, wanted.type)
         self.before.setdefault(key, facts.reacted_at)
         reacted_at = self.after.setdefault(key, facts.reacted_at)
+        is_pretence = facts.restraint.is_shadowed and facts.only_for is None and reacted_at is None
         if wanted.change == "remove":
+            if is_pretence:
+                return self._pretended(wanted, message)
             if reacted_at is None:
                 return ReactionNotFound()
-            return self._changed(wanted, channel, message, reacted_at)
+            return self._changed(wanted, channel, message, reacted_at, facts.only_for)
         if reacted_at is not None:
             return Reacted(_shown(wanted, message, reacted_at), changed=False)
         if not facts.allowed:
             return ReactionsOff()
         if wanted.type not in message.counts and len(message.counts) >= MOST_TYPES:
             return TooManyReactions(MOST_TYPES)
-        return self._changed(wanted, channel, message, self.now)
+        if is_pretence:
+            return self._pretended(wanted, message)
+        return self._changed(wanted, channel, message, self.now, facts.only_for)
+
+    def _pretended(self, wanted: Reacting, message: MessageReactions) -> Reacted:
+        """What a shadow-banned user is answered, as if it were so."""
+        shown = MessageReactions(dict(message.counts))
+        if wanted.change == "add":
+            _count(shown, wanted)
+        return Reacted(_shown(wanted, shown, self.now), changed=True)
 
     def _changed(
-        self, wanted: Reacting, channel: ChannelHead, message: MessageReactions, reacted_at: datetime
+        self,
+        wanted: Reacting,
+        channel: ChannelHead,
+        message: MessageReactions,
+        reacted_at: datetime,
+        only_for: UserId | None,
     ) -> Reacted:
         is_new = wanted.change == "add"
-        count = message.counts.get(wanted.type, 0) + (1 if is_new else -1)
-        if count > 0:
-            message.counts[wanted.type] = count
-        else:
-            message.counts.pop(wanted.type, None)
+        _count(message, wanted)
         channel.cv += 1
         message.cv = channel.cv
         self.after[wanted.message_id, wanted.user_id, wanted.type] = reacted_at if is_new else None
-        return Reacted(_shown(wanted, message, reacted_at), changed=True, cv=channel.cv)
+        return Reacted(_shown(wanted, message, reacted_at), changed=True, cv=channel.cv, only_for=only_for)
+
+
+def _count(message: MessageReactions, wanted: Reacting) -> None:
+    count = message.counts.get(wanted.type, 0) + (1 if wanted.change == "add" else -1)
+    if count > 0:
+        message.counts[wanted.type] = count
+    else:
+        message.counts.pop(wanted.type, None)
 
 
 def _refusal(wanted: Reacting, channel: ChannelHead, facts: ReactionFacts) -> ServiceError | None:
@@ -178,6 +212,8 @@ def _refusal(wanted: Reacting, channel: ChannelHead, facts: ReactionFacts) -> Se
         return MessageNotFound()
     if facts.deleted:
         return MessageIsDeleted()
+    if facts.restraint.refusal is not None and wanted.change == "add":
+        return facts.restraint.refusal
     if channel.frozen and not wanted.by_server and facts.role not in FROZEN_EXEMPT_ROLES:
         return ChannelFrozen()
     return None

@@ -12,6 +12,7 @@ from chat_service.events import log
 from chat_service.events.log import LoggedEvent
 from chat_service.messages.rules import ChannelHead
 from chat_service.messages.store import TIMELINE_SEQ
+from chat_service.moderation.restraint_store import RESTRAINT_COLUMNS, RESTRAINT_JOIN, restraint_of
 from chat_service.reactions.rules import Decisions, Reacting, ReactionFacts
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId
 from chatsdk_runtime.postgres import Connection, Row, Transaction
@@ -115,6 +116,8 @@ def _facts(row: Row) -> ReactionFacts:
         deleted=row["deleted"],
         counts=None if counts is None else orjson.loads(counts),
         reacted_at=row["reacted_at"],
+        restraint=restraint_of(row),
+        only_for=row["only_for"],
     )
 
 
@@ -133,7 +136,8 @@ select member.role,
       where inside.workspace_id = channel.workspace_id and inside.user_id = wanted.user_id
     ) as hidden,
   coalesce((channel.config ->> 'reactions')::boolean, true) as allowed,
-  m.reaction_counts, m.deleted_at is not null as deleted, own.created_at as reacted_at
+  m.reaction_counts, m.deleted_at is not null as deleted, own.created_at as reacted_at,
+  case when m.shadowed_after is not null then m.user_id end as only_for, {RESTRAINT_COLUMNS}
 from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
   as wanted (position, channel_id, message_id, user_id, type)
 join channel on channel.id = wanted.channel_id
@@ -141,7 +145,9 @@ left join channel_member member on member.channel_id = wanted.channel_id and mem
 left join message m
   on m.id = wanted.message_id and m.channel_id = wanted.channel_id
   and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+  and (m.shadowed_after is null or m.user_id = wanted.user_id)
 left join reaction own on own.message_id = m.id and own.user_id = wanted.user_id and own.type = wanted.type
+{RESTRAINT_JOIN}
 order by wanted.position
 """
 

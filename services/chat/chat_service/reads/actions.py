@@ -14,6 +14,8 @@ from chat_service.events.log import Cause, LoggedEvent, append, channel_notice
 from chat_service.memberstate import rules
 from chat_service.memberstate.actions import change_state
 from chat_service.messages.actions import require_message, require_readable
+from chat_service.messages.shadows import only_reader
+from chat_service.messages.visible_store import fetch_shadowed_place
 from chat_service.paging import encode_cursor
 from chat_service.reads import store
 from chat_service.reads.errors import ReceiptsOff
@@ -62,6 +64,10 @@ async def seq_of(
         InvalidInput: a reply has no place of its own there.
     """
     message, _ = await require_message(connection, caller, channel_id, message_id)
+    author_id = only_reader(message)
+    if author_id is not None and message.parent_id is None:
+        # To have read what stands behind it is to have read the message of all before it.
+        return await fetch_shadowed_place(connection, channel_id, author_id, message_id) or 0
     if message.seq is None:
         raise invalid_field("messageId", "is_reply", "is a reply; name a message of the channel itself")
     return message.seq

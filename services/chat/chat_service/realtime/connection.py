@@ -34,7 +34,7 @@ class Connection:
     """A connected client.
 
     `follows_all`: also the channels that its user comes into later; `is_settled`: it was brought up to date, so that
-    from here on a heartbeat may carry a cursor.
+    from here on a heartbeat may carry a cursor. `blocked`: whose words are not shown to the user.
     """
 
     __slots__ = (
@@ -45,6 +45,7 @@ class Connection:
         "_waiting",
         "aborted",
         "app_id",
+        "blocked",
         "caller",
         "client_id",
         "closing",
@@ -85,6 +86,7 @@ class Connection:
         self.expires_at = expires_at
         self.follows_all = False
         self.is_settled = False
+        self.blocked: frozenset[UserId] = frozenset()
         self.closing: Close | None = None
         self.topics: set[str] = set()
         self.aborted = asyncio.Event()

@@ -261,7 +261,7 @@ def _join(connection: Connection, topic: Topic) -> Joining:
 
 def _offer(connection: Connection, event: TopicEvent) -> None:
     if event.frame:
-        connection.offer(event.frame)
+        connection.offer(event.frame_for(connection))
 
 
 def _listed(topic: Topic, cv: int) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 from zlib import crc32
 
+import orjson
+
 from chatsdk_contracts.catalogue import EVENTS
-from chatsdk_contracts.envelope import Audience
+from chatsdk_contracts.envelope import Audience, dataschema_of
+from chatsdk_contracts.messages import HiddenMessage
 
 EVERY_BUCKET: Final = "#"
 _MOST_BUCKETS: Final = 512
@@ -33,6 +37,34 @@ def is_for_topic(event_type: str, subject: str) -> bool:
         return False
     wanted = Audience.CHANNEL if subject.startswith("channels/") else Audience.USER
     return event_class.audience is wanted
+
+
+SHADOWED: Final = "message.shadowed"
+
+
+def as_author_sees(event: Mapping[str, Any]) -> bytes:
+    """The event that stands in a `message.shadowed`, as if it had been told to all."""
+    data = event["data"]
+    told = EVENTS[data["told"]]
+    return orjson.dumps(
+        {**event, "type": data["told"], "dataschema": dataschema_of(told), "data": data["data"]}
+    )
+
+
+def author_of(event: Mapping[str, Any]) -> str | None:
+    """Who says something in an event; None when it carries nobody's words."""
+    group = event["type"].partition(".")[0]
+    name = {"message": "userId", "poll": "createdBy"}.get(group)
+    author = None if name is None else event["data"].get(name)
+    return author if isinstance(author, str) else None
+
+
+def as_blocker_sees(event: Mapping[str, Any]) -> bytes | None:
+    """An event about a message whose author the reader has blocked: its place alone; None for a poll: nothing."""
+    if not event["type"].startswith("message."):
+        return None
+    place = HiddenMessage.model_validate(event["data"])
+    return orjson.dumps({**event, "data": place.model_dump(mode="json", by_alias=True)})
 
 
 def binding_for(bucket: int) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from chat_service.doors import new_traceparent, utc_now
 from chat_service.events.log import Cause
+from chat_service.limits.rates import Action
 from chat_service.messages import actions as messages
 from chat_service.messages.requests import send_of
 from chat_service.presence.roster import Roster
@@ -22,6 +23,7 @@ from chat_service.presence.watching import Watches
 from chat_service.realtime import protocol
 from chat_service.realtime.connection import Connection, SendText, SocketLimits
 from chat_service.realtime.following import Following
+from chat_service.realtime.hiding import SocketBlocks
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.protocol import (
     ClientFrame,
@@ -53,6 +55,14 @@ log = structlog.get_logger()
 
 _SENDS_AT_ONCE: Final = 64
 
+# A message is counted where it is sent, being perhaps a repeat.
+_COUNTED: Final[Mapping[type, Action]] = {
+    Subscribe: "read",
+    WatchPresence: "read",
+    TypingFrame: "write",
+    SetPresence: "write",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Realtime:
@@ -66,6 +76,7 @@ class Realtime:
     heartbeat_s: float
     most_per_user: int
     closes: Counter
+    blocks: SocketBlocks
 
 
 class Session:
@@ -119,6 +130,7 @@ class Session:
         """Answer the first frame, and bring the client up to date if it follows everything."""
         asked, connection = protocol.read(text), self._connected
         assert isinstance(asked, Connect)
+        await self._realtime.blocks.load(connection)
         connection.offer(
             frame(
                 "connected",
@@ -159,6 +171,8 @@ class Session:
 
     async def _answer(self, asked: ClientFrame) -> None:
         connection = self._connected
+        if (action := _COUNTED.get(type(asked))) is not None:
+            (await self._resources.limiter.charge(action, connection.caller)).require()
         match asked:
             case Ping():
                 connection.offer(frame("pong", id=asked.id))
@@ -199,10 +213,10 @@ class Session:
         connection = self._connected
         try:
             self._require("chat:write")
-            wanted = send_of(
-                asked.message, connection.caller, _channel_id(asked.channel_id), self._cause(), None
-            )
-            answer = await messages.send(self._resources, wanted)
+            channel_id = _channel_id(asked.channel_id)
+            wanted = send_of(asked.message, connection.caller, channel_id, self._cause(), None)
+            charge = await self._resources.limiter.charge("send", connection.caller, channel_id)
+            answer = await messages.send(self._resources, wanted, charge)
         except ServiceError as refusal:
             connection.offer(_refused(asked.id, refusal))
             return

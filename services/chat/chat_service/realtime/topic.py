@@ -7,26 +7,63 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from chat_service.realtime.connection import Connection
 from chat_service.realtime.crowd import GATHERED, Crowd
 from chat_service.realtime.protocol import covered_frame, event_frame
-from chat_service.realtime.rules import is_for_topic, topic_key
-from chatsdk_contracts.ids import AppId
+from chat_service.realtime.rules import (
+    SHADOWED,
+    as_author_sees,
+    as_blocker_sees,
+    author_of,
+    is_for_topic,
+    topic_key,
+)
+from chatsdk_contracts.ids import AppId, UserId
 from chatsdk_contracts.topology import bucket_of, lane_of
 
 LARGE_FROM: Final = 1_000
 _MEMBERS_BY: Final[Mapping[str, int]] = {"user.joined": 1, "user.left": -1}
+# Events of these carry somebody's words.
+_SPEECH: Final = ("message.", "poll.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class TopicEvent:
-    """An event on its way to sockets. `frame` is shared by all of them; `pos` is None before it is numbered."""
+    """An event on its way to sockets. `pos` is None before it is numbered.
+
+    `frame` is shared by all sockets, but for those of `only_for`, if that is somebody, and those that hide its author.
+    """
 
     version: int
     type: str
     lane: int
     pos: int | None
     frame: str
+    body: bytes = b""
+    only_for: UserId | None = None
+    only_frame: str = ""
+    _author: str | None = field(default=None, init=False)
+    _hidden_frame: str | None = field(default=None, init=False)
+
+    def frame_for(self, connection: Connection) -> str:
+        """The frame that this socket gets."""
+        if self.only_for is not None:
+            return self.only_frame if connection.user_id == self.only_for else self.frame
+        if not connection.blocked or not self.body or not self.type.startswith(_SPEECH):
+            return self.frame
+        if self._hidden_frame is None:
+            self._look_inside()
+        return str(self._hidden_frame) if self._author in connection.blocked else self.frame
+
+    def _look_inside(self) -> None:
+        """Once for all sockets that hide anybody."""
+        event = orjson.loads(self.body)
+        self._author = author_of(event)
+        hidden = None if self._author is None else as_blocker_sees(event)
+        covered = covered_frame(event["channelid"], self.version)
+        self._hidden_frame = covered if hidden is None else event_frame(hidden)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,13 +125,29 @@ class Topic:
 
     def event(self, version: int, event_type: str, pos: int | None, body: bytes) -> TopicEvent:
         """A logged event as this topic's followers get it."""
+        if event_type == SHADOWED:
+            return self._shadowed(version, pos, body)
         if is_for_topic(event_type, self.subject):
             frame = event_frame(body)
         elif self.is_channel:
             frame = covered_frame(self.id, version)
         else:
             frame = ""
-        return TopicEvent(version, event_type, self.lane, pos, frame)
+        # Who it is by is looked for among a channel's events only: a user's own are for that user.
+        return TopicEvent(version, event_type, self.lane, pos, frame, body if self.is_channel else b"")
+
+    def _shadowed(self, version: int, pos: int | None, body: bytes) -> TopicEvent:
+        """What its author alone is told; for everybody else nothing happened."""
+        event = orjson.loads(body)
+        return TopicEvent(
+            version,
+            SHADOWED,
+            self.lane,
+            pos,
+            covered_frame(self.id, version),
+            only_for=UserId(event["data"]["userId"]),
+            only_frame=event_frame(as_author_sees(event)),
+        )
 
     def gathers(self, event_type: str) -> bool:
         """Whether so many are here that events of this type are told as counts."""
@@ -112,7 +165,7 @@ class Topic:
             one.waiting.append(event)
         if gathered is None:
             # In order: what was gathered lies before it.
-            return self.tell_crowd(now) + self.tell(event.frame)
+            return self.tell_crowd(now) + self._show(event)
         return self.gather(event.type, gathered, event.version, now)
 
     def gather(self, event_type: str, data: Mapping[str, Any], version: int | None, now: datetime) -> int:
@@ -125,6 +178,15 @@ class Topic:
     def tell_crowd(self, now: datetime) -> int:
         """Tell every follower what was gathered; returns to how many."""
         return 0 if self.crowd is None else self.tell(self.crowd.told(self.id, now) or "")
+
+    def _show(self, event: TopicEvent) -> int:
+        """Give an event to every follower, to each as they may see it; returns to how many."""
+        frame, is_for_one = event.frame, event.only_for is not None
+        if not frame:
+            return 0
+        for connection in self.followers:
+            connection.offer(event.frame_for(connection) if is_for_one or connection.blocked else frame)
+        return len(self.followers)
 
     def tell(self, frame: str) -> int:
         """Give a frame to every follower."""

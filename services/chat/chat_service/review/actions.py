@@ -18,12 +18,15 @@ from chat_service.mentions.rules import asked_by_edit
 from chat_service.messages import send_store, store
 from chat_service.messages.actions import find_message, require_readable
 from chat_service.messages.rules import ChannelHead
+from chat_service.messages.shadows import only_reader
+from chat_service.moderation.admission import require_free
+from chat_service.moderation.restraint_store import fetch_restraint
 from chat_service.paging import encode_cursor
 from chat_service.previews import store as previews
 from chat_service.previews.rules import wanted_previews
 from chat_service.review import rules
 from chat_service.review import store as held_store
-from chat_service.review.errors import AlreadyDecided, AuthorGone, ThreadGone
+from chat_service.review.errors import AlreadyDecided, AuthorGone, AuthorMayNotWrite, ThreadGone
 from chat_service.review.store import Position
 from chat_service.review.views import HeldPage
 from chat_service.threads import replying
@@ -73,6 +76,7 @@ async def approve(tx: Transaction, decision: Decision) -> Answer:
     Raises:
         AlreadyDecided: it was rejected, or taken back.
         AuthorGone: whoever wrote it has left the channel.
+        AuthorMayNotWrite: whoever wrote it was banned meanwhile.
         ThreadGone: the thread is not shown any more.
     """
     message = await _locked(tx, decision)
@@ -82,9 +86,12 @@ async def approve(tx: Transaction, decision: Decision) -> Answer:
         raise AlreadyDecided(message)
     if await fetch_role(tx, message.channel_id, message.user_id) is None:
         raise AuthorGone
+    restraint = await fetch_restraint(tx, decision.cause.app_id, message.channel_id, message.user_id)
+    if restraint.refusal is not None:
+        raise AuthorMayNotWrite(restraint.refusal)
     heads = await send_store.lock_channels(tx, [UUID(message.channel_id)])
     head = heads[message.channel_id]
-    sent = await _placed(tx, head, message, decision.cause)
+    sent = await _placed(tx, head, message, decision.cause, is_shadowed=restraint.is_shadowed)
     await _write_sent(tx, head, sent, decision.cause)
     if jobs := wanted_previews([(sent, head.config)]):
         await previews.enqueue(tx, jobs, decision.cause.now)
@@ -93,16 +100,19 @@ async def approve(tx: Transaction, decision: Decision) -> Answer:
 
 async def _write_sent(tx: Transaction, head: ChannelHead, sent: Message, cause: Cause) -> None:
     """Write what an approved message makes of its channel, its thread and those whom it mentions, as any new one."""
-    as_author = _as_author(cause, sent)
+    as_author, only_for = _as_author(cause, sent), only_reader(sent)
     approved = user_notice(MessageApproved, cause, sent.user_id, sent)
-    told = channel_event(MessageNew, as_author, sent.channel_id, sent.cv, sent)
+    told = channel_event(MessageNew, as_author, sent.channel_id, sent.cv, sent, only_for=only_for)
     replied = await replying.grow(tx, {head.id: head}, [sent], [as_author])
-    asked = asked_by_edit(sent, None, None, sent.text)
-    (there,) = await noting.present(tx, [Asking(sent.channel_id, sent.user_id, asked)])
-    noted = await noting.note(tx, [Said(sent, as_author, there.deaf)])
+    noted = noting.Noted()
+    if only_for is None:
+        asked = asked_by_edit(sent, None, None, sent.text)
+        (there,) = await noting.present(tx, [Asking(sent.channel_id, sent.user_id, asked)])
+        noted = await noting.note(tx, [Said(sent, as_author, there.deaf)])
     events = [told, approved, *replied.events, *noted.events]
     await send_store.write_sends(tx, [head], replied.threads, (), events, cause.now)
-    await held_store.write_sent(tx, sent, [approved.id, told.id])
+    shadowed_after = None if only_for is None else head.last_seq
+    await held_store.write_sent(tx, sent, [approved.id, told.id], shadowed_after)
     await replying.write_places(tx, replied)
     await noting.write(tx, noted)
 
@@ -137,31 +147,34 @@ async def _locked(tx: Transaction, decision: Decision) -> Message:
         raise ChannelNotFound
     message, standing = await find_message(tx, decision.caller, channel_id, decision.message_id)
     rules.require_moderator(decision.caller.user_id, standing.role)
+    await require_free(tx, app_id, channel_id, decision.caller.user_id)
     return message
 
 
-async def _placed(tx: Transaction, head: ChannelHead, message: Message, cause: Cause) -> Message:
-    """The message with the numbers that it has from now on; they are counted in its channel's head."""
-    seq, thread_seq = None, None
-    if message.parent_id is None:
-        head.last_seq += 1
-        head.added += 1
-        seq = head.last_seq
-    else:
-        last = await held_store.thread_seq_of(tx, message.channel_id, message.parent_id)
-        if last is None:
+async def _placed(
+    tx: Transaction, head: ChannelHead, message: Message, cause: Cause, *, is_shadowed: bool
+) -> Message:
+    """The message with the numbers that it has from now on; they are counted in its channel's head.
+
+    None when only its author will see it: a shadow-banned one, or one in a thread that nobody else sees.
+    """
+    thread = None
+    if message.parent_id is not None:
+        thread = await held_store.thread_of(tx, message.channel_id, message.parent_id)
+        if thread is None:
             raise ThreadGone
-        thread_seq = last + 1
     head.cv += 1
-    return message.model_copy(
-        update={
-            "status": "sent",
-            "seq": seq,
-            "thread_seq": thread_seq,
-            "cv": head.cv,
-            "updated_at": cause.now,
-        }
-    )
+    seq, thread_seq = None, None
+    if not is_shadowed and (thread is None or not thread.is_shadowed):
+        head.is_told = True
+        if thread is None:
+            head.last_seq += 1
+            head.added += 1
+            seq = head.last_seq
+        else:
+            thread_seq = thread.last_seq + 1
+    numbers = {"seq": seq, "thread_seq": thread_seq, "cv": head.cv}
+    return message.model_copy(update={**numbers, "status": "sent", "updated_at": cause.now})
 
 
 def _as_author(cause: Cause, message: Message) -> Cause:

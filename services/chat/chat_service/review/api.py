@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from chat_service.auth.credentials import ModerationManager
+from chat_service.auth.credentials import Moderator
 from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, mutate, require_message_id, resources_of, utc_now
 from chat_service.paging import Cursor, Limit, time_and_id
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/moderation/held", tags=["moderation"])
 
 @router.get("")
 async def list_held(
-    request: Request, caller: ModerationManager, cursor: Cursor = None, limit: Limit = 50
+    request: Request, caller: Moderator, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """What waits for a moderator, the oldest first."""
     after = time_and_id(cursor)
@@ -30,7 +30,7 @@ async def list_held(
 
 
 @router.post("/{message_id}/approve")
-async def approve_held(request: Request, message_id: str, caller: ModerationManager) -> Response:
+async def approve_held(request: Request, message_id: str, caller: Moderator) -> Response:
     """Send it now."""
     decision = _decision(request, message_id, caller)
 
@@ -41,7 +41,7 @@ async def approve_held(request: Request, message_id: str, caller: ModerationMana
 
 
 @router.post("/{message_id}/reject")
-async def reject_held(request: Request, message_id: str, caller: ModerationManager) -> Response:
+async def reject_held(request: Request, message_id: str, caller: Moderator) -> Response:
     """Never send it."""
     decision = _decision(request, message_id, caller)
 

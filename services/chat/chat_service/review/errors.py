@@ -6,7 +6,7 @@ import orjson
 
 from chatsdk_contracts.messages import Message
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import Conflict
+from chatsdk_runtime.errors import Conflict, ServiceError
 
 
 class MessageNotSent(Conflict):
@@ -42,6 +42,19 @@ class AuthorGone(Conflict):
     def __init__(self) -> None:
         super().__init__(
             "The author is no longer a member of the channel.", hint="Reject it, or add the author again."
+        )
+
+
+class AuthorMayNotWrite(Conflict):
+    """Whoever wrote the message is banned by now, or blocked in this direct channel; `because` says which, in its code."""
+
+    code = "author_may_not_write"
+
+    def __init__(self, refusal: ServiceError) -> None:
+        super().__init__(
+            "The author may not write here any more.",
+            hint="Reject it, or approve it when the author may.",
+            extra={"because": refusal.code, **refusal.extra},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -69,14 +70,27 @@ async def list_held(
     return [message_of(row) for row in rows]
 
 
-async def thread_seq_of(tx: Transaction, channel_id: ChannelId, parent_id: MessageId) -> int | None:
-    """The number of a thread's last reply, its channel being locked; None when it is not shown any more."""
-    seq: int | None = await tx.fetchval(_THREAD_SEQ, UUID(channel_id), UUID(parent_id))
-    return seq
+@dataclass(frozen=True, slots=True)
+class ThreadPlace:
+    """The number of a thread's last reply, and whether only the author of its first message sees it."""
+
+    last_seq: int
+    is_shadowed: bool
 
 
-async def write_sent(tx: Transaction, message: Message, event_ids: Sequence[str]) -> None:
-    """Put an approved message in its place. Its author has read it, if everything before it."""
+async def thread_of(tx: Transaction, channel_id: ChannelId, parent_id: MessageId) -> ThreadPlace | None:
+    """Where a thread stands whose channel is locked; None when it is not shown any more."""
+    row = await tx.fetchrow(_THREAD, UUID(channel_id), UUID(parent_id))
+    return None if row is None else ThreadPlace(row["last_thread_seq"], row["is_shadowed"])
+
+
+async def write_sent(
+    tx: Transaction, message: Message, event_ids: Sequence[str], shadowed_after: int | None
+) -> None:
+    """Put an approved message in its place, or (`shadowed_after`) behind a seq where only its author sees it.
+
+    Its author has read it, if everything before it.
+    """
     await tx.execute(
         _WRITE_SENT,
         UUID(message.id),
@@ -87,6 +101,7 @@ async def write_sent(tx: Transaction, message: Message, event_ids: Sequence[str]
         [UUID(event_id) for event_id in event_ids],
         UUID(message.channel_id),
         message.user_id,
+        shadowed_after,
     )
 
 
@@ -134,11 +149,11 @@ order by m.created_at, m.id
 limit $4
 """
 
-_THREAD_SEQ = """
-select first.last_thread_seq
+_THREAD = """
+select first.last_thread_seq, first.shadowed_after is not null as is_shadowed
 from message first
 join channel on channel.id = first.channel_id
-where first.channel_id = $1 and first.id = $2 and first.seq > channel.truncated_seq
+where first.channel_id = $1 and first.id = $2 and coalesce(first.seq, first.shadowed_after + 1) > channel.truncated_seq
 """
 
 _WRITE_SENT = """
@@ -148,7 +163,8 @@ with author as (
   where channel_id = $7 and user_id = $8 and $2::bigint is not null and last_read_seq = $2 - 1
 )
 update message
-set status = 'sent', seq = $2, thread_seq = $3, cv = $4, updated_at = $5, event_ids = event_ids || $6::uuid[]
+set status = 'sent', seq = $2, thread_seq = $3, cv = $4, updated_at = $5, event_ids = event_ids || $6::uuid[],
+  shadowed_after = $9
 where id = $1
 """
 

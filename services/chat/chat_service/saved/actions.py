@@ -11,7 +11,7 @@ from chat_service.errors import MessageIsDeleted
 from chat_service.messages import views
 from chat_service.messages.actions import require_message
 from chat_service.messages.store import message_of
-from chat_service.paging import encode_cursor
+from chat_service.paging import Page, encode_cursor
 from chat_service.saved import store
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import Message
@@ -33,6 +33,19 @@ class SavedIn(WireModel):
 
     id: ChannelId
     name: str | None
+
+
+class SavedMessage(views.ViewedMessage):
+    """A saved message, since when it is saved, and where it stands."""
+
+    saved_at: Timestamp
+    channel: SavedIn
+
+
+class SavedPage(Page):
+    """Saved messages, the newest first."""
+
+    messages: list[SavedMessage]
 
 
 async def save(
@@ -75,7 +88,8 @@ async def list_saved(
     """What the user saved, the newest first: of channels that they are in, and not deleted."""
     rows = await store.list_saved(connection, caller.app_id, _user(caller), before=before, limit=limit + 1)
     page, more = rows[:limit], len(rows) > limit
-    messages = await views.shown(connection, caller, [message_of(row) for row in page])
+    # Saving was a choice of its own: blocking the author later hides none of it.
+    messages = await views.shown(connection, caller, [message_of(row) for row in page], hides=False)
     cursor = encode_cursor(format_time(page[-1]["saved_at"]), str(page[-1]["id"])) if more else None
     listed = b",".join(_with_place(message, row) for message, row in zip(messages, page, strict=True))
     return Answer(

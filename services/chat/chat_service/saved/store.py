@@ -95,6 +95,7 @@ join channel on channel.id = saved.channel_id
 join channel_member member on member.channel_id = saved.channel_id and member.user_id = saved.user_id
 where saved.app_id = $1 and saved.user_id = $2 and m.deleted_at is null and channel.deleted_at is null
   and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+  and (m.shadowed_after is null or m.user_id = $2)
   and ($3::timestamptz is null or (saved.saved_at, saved.message_id) < ($3, $4::uuid))
 order by saved.saved_at desc, saved.message_id desc
 limit $5

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from chat_service.auth.credentials import ModerationManager
+from chat_service.auth.credentials import Moderator
 from chat_service.doors import resources_of
 from chat_service.paging import Cursor, Limit, time_and_id
 from chat_service.screening import actions
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/moderation/verdicts", tags=["moderation"])
 @router.get("")
 async def list_verdicts(
     request: Request,
-    caller: ModerationManager,
+    caller: Moderator,
     message_id: Annotated[UUID | None, Query(alias="messageId", description="About this message.")] = None,
     channel_id: Annotated[UUID | None, Query(alias="channelId", description="In this channel.")] = None,
     user_id: Annotated[InputUserId | None, Query(alias="userId", description="About this sender.")] = None,

@@ -123,7 +123,7 @@ async def all_hits(
 async def present_messages(
     connection: Connection, app_id: AppId, user_id: UserId | None, ids: Sequence[UUID]
 ) -> dict[UUID, FoundMessage]:
-    """Those of these messages that are live now and not cleared by this user (None: a server)."""
+    """Those of these messages that are live now and not cleared by this user (None: a server), nor of whom they block."""
     rows = await connection.fetch(_PRESENT, ids, UUID(app_id), user_id)
     return {
         row["id"]: FoundMessage(
@@ -229,4 +229,7 @@ left join channel_member member on member.channel_id = m.channel_id and member.u
 where m.id = any($1::uuid[]) and m.app_id = $2 and m.deleted_at is null and channel.deleted_at is null
   and (m.seq is not null or m.thread_seq is not null)
   and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+  and not exists (
+    select from user_block where app_id = $2 and user_id = $3 and blocked_id = m.user_id
+  )
 """

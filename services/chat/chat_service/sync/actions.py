@@ -73,7 +73,7 @@ async def catch_up(
         _behind(cursor, at_head, filled),
         [place.state for place in places if place.state_version > cursor.state_version],
         filled,
-        await shown(connection, reader.user_id, rules.covered_by(filled.touches)),
+        await shown(connection, reader.app_id, reader.user_id, rules.covered_by(filled.touches)),
         await _acks(connection, reader, cursor.since, filled),
         own.user if own.version > cursor.user_version else None,
     )

@@ -16,12 +16,14 @@ from typing import TypeAlias
 from chat_service.auth.principal import Principal
 from chat_service.errors import MessageNotFound, OpOutOfOrder
 from chat_service.events.log import Cause
+from chat_service.limits.charge import Charge
 from chat_service.messages import actions as messages
-from chat_service.messages import removal
-from chat_service.messages.actions import Change, ScreenedEdit
+from chat_service.messages import editing, removal
+from chat_service.messages.actions import Change
 from chat_service.messages.batch import write_batch
+from chat_service.messages.editing import ScreenedEdit
 from chat_service.messages.requests import edit_of, send_of
-from chat_service.messages.rules import ScreenedSend, forestalled
+from chat_service.messages.rules import ScreenedSend, Send, forestalled
 from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
 from chat_service.resources import Resources
@@ -70,10 +72,15 @@ async def push(resources: Resources, asked: Push, ops: Sequence[Op]) -> list[OpR
     results: list[OpResult] = []
     for op in ops:
         try:
-            # Outside the transaction: the app's hook may take its time.
-            prepared = await _prepared(resources, asked, op)
+            # Before the transaction: to be counted may take a moment, and the app's hook its time; nobody is to wait for
+            # the lane meanwhile.
+            charge = await _charge(resources, asked, op)
+            prepared = await _prepared(resources, asked, op, charge)
             async with transaction(resources.pool) as tx:
-                results.append(await _apply(tx, asked, op, prepared))
+                result = await _apply(tx, asked, op, prepared)
+            if result.replayed or (isinstance(op, SendOp) and result.status == 200):
+                resources.limiter.refund(charge)
+            results.append(result)
         except ServiceError:
             if not results:
                 raise
@@ -81,7 +88,18 @@ async def push(resources: Resources, asked: Push, ops: Sequence[Op]) -> list[OpR
     return results
 
 
-async def _prepared(resources: Resources, asked: Push, op: Op) -> Prepared | ServiceError | None:
+async def _charge(resources: Resources, asked: Push, op: Op) -> Charge:
+    """Count an operation as the plain call is counted. Raises RateLimited if it may not even be looked up."""
+    limiter, is_send = resources.limiter, isinstance(op, SendOp)
+    channel_id = asked.lane.channel_id if is_send else None
+    charge = await limiter.charge("send" if is_send else "write", asked.caller, channel_id)
+    await limiter.require_look(charge)
+    return charge
+
+
+async def _prepared(
+    resources: Resources, asked: Push, op: Op, charge: Charge
+) -> Prepared | ServiceError | None:
     """What is to be done, or why not: a value, as it is a result like any other. None: the operation has its result."""
     if not await resources.screening.is_plain(asked.lane.app_id):
         async with reading(resources.pool) as connection:
@@ -91,17 +109,28 @@ async def _prepared(resources: Resources, asked: Push, op: Op) -> Prepared | Ser
         match op:
             case SendOp():
                 wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
+                await _require_counted(resources, charge, wanted)
                 async with resources.screening.screened(wanted) as screened:
                     return partial(_send, asked=asked, screened=screened)
             case EditOp():
+                charge.require()
                 change = _change(asked, op.message_id, op.edit.base_version)
                 edit = edit_of(op.edit, asked.cause.now)
-                screened_edit = await messages.screen_edit(resources, change, edit)
+                screened_edit = await editing.screen_edit(resources, change, edit)
                 return partial(_edit, asked=asked, op=op, edit=passed(screened_edit))
             case DeleteOp():
+                charge.require()
                 return partial(_delete, asked=asked, op=op)
     except ServiceError as refusal:
         return refusal
+
+
+async def _require_counted(resources: Resources, charge: Charge, wanted: Send) -> None:
+    """Raises RateLimited for a send over the limits that has not come before."""
+    if charge.refused_by is not None:
+        async with reading(resources.pool) as connection:
+            if not await messages.is_repeat(connection, wanted):
+                charge.require()
 
 
 async def _apply(tx: Transaction, asked: Push, op: Op, prepared: Prepared | ServiceError | None) -> OpResult:
@@ -183,7 +212,7 @@ async def _send(tx: Transaction, asked: Push, screened: ScreenedSend) -> Effect:
 
 async def _edit(tx: Transaction, asked: Push, op: EditOp, edit: ScreenedEdit) -> Effect:
     change = _change(asked, op.message_id, op.edit.base_version)
-    await messages.edit(tx, change, edit)
+    await editing.edit(tx, change, edit)
     message = await _message_now(tx, asked.lane.channel_id, op.message_id)
     assert message is not None, "edited in this transaction"
     return Effect(200, message)

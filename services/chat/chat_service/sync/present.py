@@ -7,22 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat_service.channels.store import fetch_channels
+from chat_service.messages.views import spared_authors
 from chat_service.messages.visible_store import fetch_messages_for
 from chat_service.polls import store as polls
 from chat_service.reactions.store import own_reactions
 from chat_service.sync import store
 from chat_service.sync.rules import Covered
 from chatsdk_contracts.channels import Channel, Member
-from chatsdk_contracts.ids import ChannelId, MessageId, PollId, UserId
-from chatsdk_contracts.messages import Message
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId, PollId, UserId
+from chatsdk_contracts.messages import Message, hidden
 from chatsdk_contracts.polls import Poll
 from chatsdk_contracts.sync import Change, ChannelChange, MemberChange, MessageChange, NothingToShow
 from chatsdk_runtime.postgres import Connection
 
 
-async def shown(connection: Connection, user_id: UserId, covered: Sequence[Covered]) -> list[Change]:
+async def shown(
+    connection: Connection, app_id: AppId, user_id: UserId, covered: Sequence[Covered]
+) -> list[Change]:
     """The changes in order; one query for each kind of thing."""
-    messages = await _messages(connection, user_id, covered)
+    messages = await _messages(connection, app_id, user_id, covered)
     channel_ids = [one.channel_id for one in covered if one.kind == "channel"]
     pairs = [(one.channel_id, UserId(one.entity_id)) for one in covered if one.kind == "member"]
     present = _Present(messages)
@@ -44,9 +47,12 @@ class _Messages:
     reactions: Mapping[MessageId, list[str]] = field(default_factory=dict)
     polls: Mapping[PollId, Poll] = field(default_factory=dict)
     choices: Mapping[PollId, list[str]] = field(default_factory=dict)
+    spared: frozenset[UserId] = frozenset()
 
     def change(self, place: dict[str, Any], message: Message) -> MessageChange:
-        """A message with its place in the channel's history."""
+        """A message with its place in the channel's history; only that of one whose author this user has blocked."""
+        if message.user_id in self.spared:
+            return MessageChange(**place, message=hidden(message), own_reactions=[])
         poll_id = message.poll_id
         return MessageChange(
             **place,
@@ -57,12 +63,15 @@ class _Messages:
         )
 
 
-async def _messages(connection: Connection, user_id: UserId, covered: Sequence[Covered]) -> _Messages:
+async def _messages(
+    connection: Connection, app_id: AppId, user_id: UserId, covered: Sequence[Covered]
+) -> _Messages:
     wanted = [MessageId(one.entity_id) for one in covered if one.kind == "message"]
     if not wanted:
         return _Messages()
     messages = await fetch_messages_for(connection, user_id, wanted)
     found = _Messages({message.id: message for message in messages})
+    found.spared = await spared_authors(connection, app_id, user_id, messages)
     if reacted := [message.id for message in messages if message.reaction_counts]:
         found.reactions = await own_reactions(connection, user_id, reacted)
     if poll_ids := [message.poll_id for message in messages if message.poll_id is not None]:

@@ -50,6 +50,9 @@ class Covered:
 
 def touch_of(channel_id: ChannelId, version: int, event_type: str, data: Mapping[str, Any]) -> Touch:
     """What an event changed. A type that this release does not know changes nothing that it can show."""
+    if event_type == "message.shadowed":
+        # What it changed is shown to its author; for the others there is no such message.
+        return touch_of(channel_id, version, data["told"], data["data"])
     group = event_type.partition(".")[0]
     if event_type in _ABOUT_MEMBERS:
         return Touch(channel_id, version, "member", str(data["userId"]))

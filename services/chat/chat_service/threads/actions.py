@@ -17,6 +17,7 @@ from chat_service.memberstate.store import lock_user
 from chat_service.messages import views as message_views
 from chat_service.messages.actions import require_message
 from chat_service.messages.store import message_of
+from chat_service.messages.visible_store import list_own_replies
 from chat_service.paging import encode_cursor
 from chat_service.threads import list_store, rules, store
 from chat_service.threads.rules import OwnPlace
@@ -48,12 +49,22 @@ class Part:
     before_seq: int | None = None
     before_time: datetime | None = None
 
+    def reaches_end(self, cursor: str | None) -> bool:
+        """Whether the page has the thread's newest reply, given where the list goes on."""
+        if self.before_seq is not None or self.before_time is not None:
+            return False
+        return self.after_seq is None or cursor is None
+
 
 async def read_thread(connection: Connection, where: Where, part: Part) -> Answer:
     """The first message and a page of replies, ascending; `nextCursor` goes on in the direction asked for."""
     parent = await require_parent(connection, where)
     replies, cursor = await _replies(connection, parent.id, part)
-    shown = await message_views.shown(connection, where.caller, [parent, *replies])
+    if where.caller.user_id is not None and part.reaches_end(cursor):
+        # What the caller alone sees has no place in the thread: it stands at its end, by its time.
+        own = await list_own_replies(connection, parent.id, where.caller.user_id, part.limit)
+        replies = sorted([*replies, *own], key=lambda one: one.created_at) if own else replies
+    shown = await message_views.shown(connection, where.caller, [parent, *replies], hides=True)
     head = await list_store.fetch_head(connection, parent.id, where.caller.user_id)
     state: dict[str, object] = {
         "participantCount": head.participant_count,
@@ -155,7 +166,7 @@ async def list_threads(
     parents = [message_of(row) for row in page]
     last = await list_store.last_replies(connection, [parent.id for parent in parents])
     replies = [last[parent.id] for parent in parents if parent.id in last]
-    shown = await message_views.shown(connection, caller, [*parents, *replies])
+    shown = await message_views.shown(connection, caller, [*parents, *replies], hides=True)
     bodies = dict(zip([message.id for message in [*parents, *replies]], shown, strict=True))
     listed = [
         _listed(row, parent, bodies[parent.id], bodies[last[parent.id].id] if parent.id in last else b"null")

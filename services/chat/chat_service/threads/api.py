@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from chat_service.auth.credentials import ChatReader, ChatWriter, ReadingUser, WritingUser
+from chat_service.auth.credentials import ChatReader, MessageSender, ReadingUser, WritingUser
 from chat_service.auth.principal import Principal
 from chat_service.doors import cause_of, mutate, require_channel_id, require_message_id, resources_of, utc_now
 from chat_service.errors import MessageNotFound
+from chat_service.limits.calls import charge_for
 from chat_service.messages.actions import send
 from chat_service.messages.requests import SendMessage, send_of
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor, time_and_id, time_in_query
@@ -98,7 +99,7 @@ async def read_thread(
 
 @router.post(_THREAD, status_code=201)
 async def reply(
-    request: Request, channel_id: str, message_id: str, body: SendMessage, caller: ChatWriter
+    request: Request, channel_id: str, message_id: str, body: SendMessage, caller: MessageSender
 ) -> Response:
     """Reply to a message: a send with this `parentId`, through the same writer, with the same repeats."""
     where = _where(caller, channel_id, message_id)
@@ -109,8 +110,10 @@ async def reply(
         call = await idempotent_call(request, caller.scope)
     cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
     whole = body.model_copy(update={"parent_id": where.parent_id})
+    wanted = send_of(whole, caller, where.channel_id, cause, call)
+    charge = await charge_for(request, caller, "send", wanted.channel_id)
     try:
-        answer = await send(resources_of(request), send_of(whole, caller, where.channel_id, cause, call))
+        answer = await send(resources_of(request), wanted, charge)
     except InvalidInput as refusal:
         # What is a field of a send stands in the path here.
         if any((one.path, one.code) == ("parentId", "not_found") for one in refusal.details):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chat_service.events.log import Cause, LoggedEvent, append, channel_event
 from chat_service.messages.rules import ChannelHead
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import next_cv
 from chat_service.threads import rules, store
 from chat_service.threads.rules import Counted
@@ -39,7 +40,7 @@ async def grow(
     latest: dict[MessageId, Cause] = {}
     for message, cause in zip(messages, causes, strict=True):
         parent_id = message.parent_id
-        if parent_id is not None:
+        if parent_id is not None and only_reader(message) is None:
             replies.setdefault(parent_id, []).append(message)
             latest[parent_id] = cause
     replied = Replied()
@@ -64,9 +65,9 @@ async def write_places(tx: Transaction, replied: Replied) -> None:
 
 async def recount(tx: Transaction, cause: Cause, reply: Message, added: int) -> None:
     """Count a reply that is deleted or restored out of its thread or into it (with others of its author, when `added` is
-    more than one); what is no reply is left alone.
+    more than one). What is no reply is left alone, and one that only its author sees: it never counted.
     """
-    if reply.parent_id is None:
+    if reply.parent_id is None or reply.thread_seq is None:
         return
     (before,) = await store.threads_before(tx, [reply.parent_id], [])
     cv = await next_cv(tx, reply.channel_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chat_service.messages.views import ViewedMessage
 from chat_service.paging import Page
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
+from chatsdk_contracts.messages import HiddenMessage
 from chatsdk_contracts.wire import Timestamp, WireModel
 
 
@@ -52,6 +54,31 @@ class ListedThread(OwnThread):
     last_reply_at: Timestamp | None
     participants: list[UserId]
     participant_count: int
+
+
+class ThreadPage(Page):
+    """A message and a page of the replies to it; for a user with what they keep about the thread."""
+
+    parent: ViewedMessage | HiddenMessage
+    replies: list[ViewedMessage | HiddenMessage]
+    participant_count: int
+    last_thread_seq: int
+    following: bool = False
+    last_read_seq: int = 0
+    unread_count: int = 0
+
+
+class ShownThread(ListedThread):
+    """A listed thread with its first message and its last reply."""
+
+    parent: ViewedMessage | HiddenMessage
+    last_reply: ViewedMessage | HiddenMessage | None
+
+
+class ListedThreadPage(Page):
+    """Threads that one follows, the latest reply first."""
+
+    threads: list[ShownThread]
 
 
 class UnreadThreads(WireModel):

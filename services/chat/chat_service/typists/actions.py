@@ -7,6 +7,7 @@ from datetime import datetime
 from chat_service.errors import ChannelNotFound
 from chat_service.events.log import Cause
 from chat_service.messages.store import fetch_standing
+from chat_service.moderation.restraint_store import fetch_restraint
 from chat_service.resources import Resources
 from chat_service.typists import store
 from chat_service.typists.rules import Place, require_typing
@@ -36,7 +37,7 @@ async def say_typing(
     """Tell the channel, unless it knows already: then nothing is read and nothing is told.
 
     Raises:
-        ChannelNotFound, NotAMember, TypingOff, ChannelFrozen: why not.
+        ChannelNotFound, NotAMember, TypingOff, ChannelFrozen, Banned: why not.
     """
     typists = resources.typists
     known = typists.is_told(channel_id, user_id, is_typing=is_typing, now=cause.now)
@@ -45,7 +46,7 @@ async def say_typing(
     async with reading(resources.pool) as connection:
         is_wanted = await _may_tell(connection, cause, channel_id, user_id)
     if not is_wanted:
-        # Who is blocked is not told so.
+        # Who is blocked, or not to be heard, is not told so.
         return _state(channel_id, user_id, None)
     if not is_typing:
         typists.stop(cause, channel_id, user_id)
@@ -66,6 +67,11 @@ async def _may_tell(connection: Connection, cause: Cause, channel_id: ChannelId,
         standing.config.typing_events,
     )
     require_typing(place)
+    restraint = await fetch_restraint(connection, cause.app_id, channel_id, user_id)
+    if restraint.is_banned and restraint.refusal is not None:
+        raise restraint.refusal
+    if restraint.is_shadowed:
+        return False
     return not await store.is_unwanted(connection, cause.app_id, channel_id, user_id)
 
 

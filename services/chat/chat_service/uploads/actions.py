@@ -20,6 +20,7 @@ from chat_service.channels.access import refuse_unknown
 from chat_service.errors import ChannelNotFound, RoleTooLow, StorageAway
 from chat_service.events.log import Cause, append, upload_event
 from chat_service.holds.check import refuse_held_file
+from chat_service.moderation.admission import require_free
 from chat_service.paging import encode_cursor
 from chat_service.resources import Resources
 from chat_service.uploads import cleanup, store
@@ -70,6 +71,7 @@ async def announce(tx: Transaction, draft: Draft, depot: Depot) -> StoredUpload:
         known = await known_users(tx, app_id, [draft.user_id])
         refuse_unknown([("userId", draft.user_id)] if draft.user_id not in known else [])
     await _require_place(tx, draft.caller, draft.channel_id)
+    await require_free(tx, app_id, draft.channel_id, draft.user_id)
     upload = StoredUpload(
         id=UploadId(new_id()),
         app_id=app_id,
@@ -108,7 +110,8 @@ async def complete(tx: Transaction, cause: Cause, caller: Principal, arrived: St
     if arrived.state == "complete":
         return as_shown(arrived)
     await _require_place(tx, caller, arrived.channel_id)
-    done = replace(arrived, state="complete", completed_at=cause.now)
+    restraint = await require_free(tx, arrived.app_id, arrived.channel_id, arrived.user_id)
+    done = replace(arrived, state="complete", completed_at=cause.now, shadowed=restraint.is_shadowed)
     if not await store.complete(tx, done):
         present = await store.fetch(tx, arrived.app_id, arrived.id)
         if present is None:
@@ -227,7 +230,9 @@ async def list_uploads(
     if channel_id is None:
         raise ChannelNotFound
     await _require_place(connection, caller, channel_id)
-    found = await store.list_of_channel(connection, channel_id, kind, before, limit + 1)
+    found = await store.list_of_channel(
+        connection, channel_id, caller.user_id, kind, before=before, limit=limit + 1
+    )
     page, more = found[:limit], len(found) > limit
     return UploadPage(
         uploads=[as_shown(one) for one in page],

@@ -35,9 +35,7 @@ router = APIRouter(tags=["uploads"])
 
 _SHORTEST_LINK_S: Final = 10
 _LONGEST_LINK_S: Final = 7 * 24 * 3_600
-_BINARY: Final[dict[str, Any]] = {
-    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-}
+_BINARY: Final[dict[str, Any]] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _PARTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The file.", "content": _BINARY},
     206: {"description": "The part of it that `Range` asks for.", "content": _BINARY},

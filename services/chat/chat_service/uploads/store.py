@@ -34,6 +34,7 @@ class StoredUpload:
     width: int | None = None
     height: int | None = None
     completed_at: datetime | None = None
+    shadowed: bool = False
 
 
 async def insert_pending(tx: Transaction, upload: StoredUpload) -> None:
@@ -67,6 +68,7 @@ async def complete(tx: Transaction, upload: StoredUpload) -> bool:
         upload.width,
         upload.height,
         upload.completed_at,
+        upload.shadowed,
     )
     return done is not None
 
@@ -85,27 +87,37 @@ async def fetch_any(connection: Connection, upload_id: UploadId) -> StoredUpload
 
 async def is_shown_to(connection: Connection, upload: StoredUpload, user_id: UserId) -> bool:
     """Whether the user is in a channel to which the file was uploaded, or where a message shows it."""
-    channel_id = None if upload.channel_id is None else UUID(upload.channel_id)
     shown: bool = await connection.fetchval(
-        _IS_SHOWN, UUID(upload.id), UUID(upload.app_id), user_id, channel_id
+        _IS_SHOWN, UUID(upload.id), UUID(upload.app_id), user_id, _place_of(upload)
     )
     return shown
 
 
 async def moderates(connection: Connection, upload: StoredUpload, user_id: UserId) -> bool:
     """Whether the user is a moderator or above in such a channel."""
-    channel_id = None if upload.channel_id is None else UUID(upload.channel_id)
     does: bool = await connection.fetchval(
-        _MODERATES, UUID(upload.id), UUID(upload.app_id), user_id, channel_id
+        _MODERATES, UUID(upload.id), UUID(upload.app_id), user_id, _place_of(upload)
     )
     return does
 
 
+def _place_of(upload: StoredUpload) -> UUID | None:
+    """The channel whose members find the file there."""
+    return None if upload.channel_id is None or upload.shadowed else UUID(upload.channel_id)
+
+
 async def list_of_channel(
-    connection: Connection, channel_id: ChannelId, kind: Kind | None, before: UUID | None, limit: int
+    connection: Connection,
+    channel_id: ChannelId,
+    reader_id: UserId | None,
+    kind: Kind | None,
+    *,
+    before: UUID | None,
+    limit: int,
 ) -> list[StoredUpload]:
-    """The complete files of a channel, newest first."""
-    return [_upload(row) for row in await connection.fetch(_LIST, UUID(channel_id), kind, before, limit)]
+    """The complete files of a channel that a reader sees (None: a server), newest first."""
+    rows = await connection.fetch(_LIST, UUID(channel_id), kind, before, limit, reader_id)
+    return [_upload(row) for row in rows]
 
 
 async def mark_removing(tx: Transaction, upload_id: UploadId) -> bool:
@@ -169,11 +181,12 @@ def _upload(row: Row) -> StoredUpload:
         width=row["width"],
         height=row["height"],
         completed_at=row["completed_at"],
+        shadowed=row["shadowed"],
     )
 
 
 _COLUMNS = """id, app_id, user_id, channel_id, state, kind, filename, content_type, size, created_at, writable_until,
-  content_path, thumbnail_path, width, height, completed_at"""
+  content_path, thumbnail_path, width, height, completed_at, shadowed"""
 
 _INSERT = """
 insert into upload (
@@ -185,7 +198,8 @@ values ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)
 _COMPLETE = """
 update upload
 set state = 'complete', channel_id = $2, kind = $3, content_type = $4, size = $5, content_path = $6,
-  thumbnail_path = $7, width = $8, height = $9, completed_at = $10, unlinked_since = $10
+  thumbnail_path = $7, width = $8, height = $9, completed_at = $10, unlinked_since = $10,
+  shadowed = $11
 where id = $1 and state = 'pending'
 returning id
 """
@@ -205,6 +219,7 @@ where member.app_id = $2 and member.user_id = $3
       join message m on m.id = upload_link.message_id
       where upload_link.upload_id = $1 and upload_link.channel_id = member.channel_id
         and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
+        and (m.shadowed_after is null or m.user_id = $3)
     )
   )
 """
@@ -221,15 +236,18 @@ where state = 'complete' and id in (
     select id
     from upload
     where channel_id = $1 and state = 'complete' and ($2::text is null or kind = $2)
-      and ($3::uuid is null or id < $3)
+      and ($3::uuid is null or id < $3) and (not shadowed or user_id = $5::text or $5 is null)
     order by id desc
     limit $4
   )
   union
   (
-    select distinct upload_id
+    select distinct upload_link.upload_id
     from upload_link
-    where channel_id = $1 and ($2::text is null or kind = $2) and ($3::uuid is null or upload_id < $3)
+    join message m on m.id = upload_link.message_id
+    where upload_link.channel_id = $1 and ($2::text is null or upload_link.kind = $2)
+      and ($3::uuid is null or upload_link.upload_id < $3)
+      and (m.shadowed_after is null or m.user_id = $5 or $5 is null)
     order by upload_id desc
     limit $4
   )

@@ -9,6 +9,7 @@ from chat_service.apps.store import fetch_settings
 from chat_service.auth.principal import Principal
 from chat_service.errors import UserNotFound
 from chat_service.events.log import Cause, LoggedEvent, append, user_event
+from chat_service.moderation.admission import require_free
 from chat_service.paging import Page, encode_cursor
 from chat_service.users import directory_store, rules, store
 from chat_service.users.directory_store import Place, Search
@@ -75,8 +76,10 @@ async def change_user(
 
     Raises:
         UserNotFound: the app has no such user.
+        Banned: the user, who would change how others see them, is banned from the app.
     """
     stored = await _lock(tx, cause, user_id)
+    await require_free(tx, cause.app_id, None, cause.actor_id)
     change = rules.change_user(stored, given, cause.now)
     if change.is_change:
         await store.update_users(tx, cause.app_id, [change.user])

@@ -65,6 +65,20 @@ async def who_blocked(
     return frozenset(UserId(row["user_id"]) for row in rows)
 
 
+async def blocked_among(
+    connection: Connection, app_id: AppId, user_id: UserId, authors: Sequence[UserId]
+) -> frozenset[UserId]:
+    """Which of these authors the user has blocked: what reading asks."""
+    rows = await connection.fetch(_BLOCKED_AMONG, UUID(app_id), user_id, list(authors))
+    return frozenset(UserId(row["blocked_id"]) for row in rows)
+
+
+async def blocked_by(connection: Connection, app_id: AppId, user_id: UserId) -> frozenset[UserId]:
+    """Everybody whom the user has blocked: what the user's sockets hide."""
+    rows = await connection.fetch(_BLOCKED_BY, UUID(app_id), user_id)
+    return frozenset(UserId(row["blocked_id"]) for row in rows)
+
+
 _LOCK_STATE = """
 select state_version
 from app_user
@@ -102,6 +116,14 @@ where user_block.app_id = $1 and user_block.user_id = $2 and user_block.blocked_
 order by user_block.blocked_id
 limit $4
 """
+
+_BLOCKED_AMONG = """
+select blocked_id
+from user_block
+where app_id = $1 and user_id = $2 and blocked_id = any($3::text[])
+"""
+
+_BLOCKED_BY = "select blocked_id from user_block where app_id = $1 and user_id = $2"
 
 _WHO_BLOCKED = """
 select user_id

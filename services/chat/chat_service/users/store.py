@@ -47,6 +47,12 @@ async def update_activity(tx: Transaction, app_id: AppId, user: StoredUser) -> N
     )
 
 
+async def next_version(tx: Transaction, app_id: AppId, user_id: UserId) -> int | None:
+    """Lock the user and count one more event about them; None when there is no such user."""
+    version: int | None = await tx.fetchval(_NEXT_VERSION, UUID(app_id), user_id)
+    return version
+
+
 async def fetch_user(connection: Connection, app_id: AppId, user_id: UserId) -> StoredUser | None:
     """One user."""
     row = await connection.fetchrow(_FETCH, UUID(app_id), user_id)
@@ -111,6 +117,10 @@ _UPDATE_ACTIVITY = """
 update app_user
 set deactivated_at = $3, version = $4, updated_at = $5, tokens_valid_after = greatest(tokens_valid_after, $3)
 where app_id = $1 and id = $2
+"""
+
+_NEXT_VERSION = """
+update app_user set version = version + 1 where app_id = $1 and id = $2 returning version
 """
 
 _FETCH = """

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from chat_service.auth.credentials import ModerationManager
+from chat_service.auth.credentials import Moderator
 from chat_service.doors import mutate, resources_of, utc_now
 from chat_service.screening.known import WORD_LIST, spread_change
 from chat_service.wire_input import Line, RequestModel, uuid_in_path
@@ -56,14 +56,14 @@ class ListInput(RequestModel):
 
 
 @router.get("")
-async def get_word_list(request: Request, caller: ModerationManager) -> Response:
+async def get_word_list(request: Request, caller: Moderator) -> Response:
     """The app's list."""
     async with reading(resources_of(request).pool) as connection:
         return RawJson(data_json(await actions.get_list(connection, caller.app_id)))
 
 
 @router.put("")
-async def replace_word_list(request: Request, body: ListInput, caller: ModerationManager) -> Response:
+async def replace_word_list(request: Request, body: ListInput, caller: Moderator) -> Response:
     """Have these entries and no others; they hold for every message sent after the answer."""
     entries = [one.entry(f"entries[{index}].phrase") for index, one in enumerate(body.entries)]
     now = utc_now()
@@ -77,7 +77,7 @@ async def replace_word_list(request: Request, body: ListInput, caller: Moderatio
 
 
 @router.post("/entries", status_code=201)
-async def add_entry(request: Request, body: EntryInput, caller: ModerationManager) -> Response:
+async def add_entry(request: Request, body: EntryInput, caller: Moderator) -> Response:
     """One more entry."""
     entry, now = body.entry("phrase"), utc_now()
 
@@ -90,9 +90,7 @@ async def add_entry(request: Request, body: EntryInput, caller: ModerationManage
 
 
 @router.patch("/entries/{entry_id}")
-async def change_entry(
-    request: Request, entry_id: str, body: EntryChange, caller: ModerationManager
-) -> Response:
+async def change_entry(request: Request, entry_id: str, body: EntryChange, caller: Moderator) -> Response:
     """Change an entry."""
     wanted, given = _entry_id(entry_id), body.model_dump(exclude_unset=True, by_alias=False)
 
@@ -105,7 +103,7 @@ async def change_entry(
 
 
 @router.delete("/entries/{entry_id}")
-async def remove_entry(request: Request, entry_id: str, caller: ModerationManager) -> Response:
+async def remove_entry(request: Request, entry_id: str, caller: Moderator) -> Response:
     """Take an entry out; it is the answer."""
     wanted = _entry_id(entry_id)
 

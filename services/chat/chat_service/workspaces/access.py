@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat_service.errors import WorkspaceNotFound
+from chat_service.moderation.admission import require_free
 from chat_service.workspaces import rules, store
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
 from chatsdk_contracts.workspaces import Workspace
@@ -28,9 +29,14 @@ async def find_member(
 
 
 async def lock_for(
-    tx: Transaction, app_id: AppId, workspace_id: WorkspaceId | None, user_id: UserId | None
+    tx: Transaction,
+    app_id: AppId,
+    workspace_id: WorkspaceId | None,
+    user_id: UserId | None,
+    *,
+    leaving: bool = False,
 ) -> tuple[Workspace, rules.Actor]:
-    """The workspace, locked, and who the caller is in it.
+    """The workspace, locked, and who the caller is in it; a member who is banned from the app may only leave.
 
     The role is read after the lock, in a statement of its own: one that waited would decide on what was.
     """
@@ -38,4 +44,6 @@ async def lock_for(
     if found is None:
         raise WorkspaceNotFound
     role = None if user_id is None else await store.fetch_role(tx, found.id, user_id)
+    if role is not None and not leaving:
+        await require_free(tx, app_id, None, user_id)
     return found, rules.Actor(user_id, role)

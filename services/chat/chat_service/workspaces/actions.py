@@ -13,6 +13,7 @@ from uuid import UUID
 
 from chat_service.channels.access import refuse_unknown
 from chat_service.events.log import Cause, append, workspace_event
+from chat_service.moderation.admission import require_free
 from chat_service.paging import encode_cursor
 from chat_service.users.store import known_users
 from chat_service.workspaces import rules, store
@@ -46,6 +47,7 @@ async def create_workspace(tx: Transaction, cause: Cause, new: NewWorkspace) -> 
     Raises:
         InvalidInput: the app does not have the creator.
     """
+    await require_free(tx, cause.app_id, None, new.creator)
     if new.creator not in await known_users(tx, cause.app_id, [new.creator]):
         refuse_unknown([(new.creator_path, new.creator)])
     workspace = Workspace(

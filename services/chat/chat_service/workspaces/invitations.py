@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chat_service.channels.access import refuse_unknown
 from chat_service.errors import InviteNotFound
 from chat_service.events.log import Cause, append, workspace_event
+from chat_service.moderation.admission import require_free
 from chat_service.users.store import known_users
 from chat_service.workspaces import invite_store, rules, store
 from chat_service.workspaces.access import lock_for
@@ -130,6 +131,7 @@ async def accept(tx: Transaction, cause: Cause, token: str, user_id: UserId) -> 
         InviteClosed: somebody else accepted it, or it was withdrawn or is too old.
     """
     asked = await _find(tx, cause.app_id, token, user_id)
+    await require_free(tx, cause.app_id, None, user_id)
     workspace = await store.lock_workspace(tx, cause.app_id, asked.workspace_id)
     if workspace is None:
         raise InviteNotFound

@@ -122,7 +122,8 @@ async def remove(
     target_id: UserId,
 ) -> WorkspaceLeft:
     """Put a member out; oneself, it is leaving. The workspace's channels follow by the sweep."""
-    workspace, actor = await lock_for(tx, cause.app_id, workspace_id, user_id)
+    is_own = user_id == target_id
+    workspace, actor = await lock_for(tx, cause.app_id, workspace_id, user_id, leaving=is_own)
     rules.require_member(actor)
     member = await _require_target(tx, workspace, target_id)
     target = rules.Actor(target_id, rules.role_of(member))
@@ -132,7 +133,7 @@ async def remove(
         user_id=target_id,
         role=member.role,
         actor_id=cause.actor_id,
-        reason="left" if user_id == target_id else "removed",
+        reason="left" if is_own else "removed",
     )
     await store.delete_member(tx, cause.app_id, member, actor_id=cause.actor_id, now=cause.now)
     counted = workspace.model_copy(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
 from chat_service.mentions.rules import Asked, Present
-from chat_service.messages import rules
+from chat_service.messages import changes, rights, rules
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, SendFacts
 from chatsdk_contracts.ids import AppId, UserId, new_id
 from chatsdk_contracts.messages import tombstone
@@ -180,8 +180,8 @@ def test_a_client_id_is_the_callers_own_or_a_new_one() -> None:
 def test_who_edits_and_who_deletes(user: str | None, role: str | None, edits: bool, deletes: bool) -> None:
     user_id = None if user is None else UserId(user)
 
-    assert rules.may_edit(STORED, user_id) is edits
-    assert rules.may_delete(STORED, user_id, role) is deletes
+    assert rights.may_edit(STORED, user_id) is edits
+    assert rights.may_delete(STORED, user_id, role) is deletes
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_who_restores(user: str | None, role: str | None, deleted_by: str | None
         STORED, deleted_at=NOW, deleted_by=None if deleted_by is None else UserId(deleted_by), cv=4
     )
 
-    assert rules.may_undelete(gone, None if user is None else UserId(user), role) is restores
+    assert rights.may_undelete(gone, None if user is None else UserId(user), role) is restores
 
 
 @pytest.mark.parametrize(
@@ -218,16 +218,16 @@ def test_who_purges_and_who_reads_the_history(
 ) -> None:
     user_id = None if user is None else UserId(user)
 
-    assert rules.may_purge(user_id, role) is purges
-    assert rules.may_read_history(STORED, user_id, role) is reads_history
+    assert rights.may_purge(user_id, role) is purges
+    assert rights.may_read_history(STORED, user_id, role) is reads_history
 
 
 def test_a_system_message_is_the_servers_alone_whomever_it_names() -> None:
     system = STORED.model_copy(update={"type": "system"})
 
-    assert not rules.may_edit(system, UserId("ann"))
-    assert not rules.may_delete(system, UserId("ann"), "member")
-    assert rules.may_edit(system, None)
+    assert not rights.may_edit(system, UserId("ann"))
+    assert not rights.may_delete(system, UserId("ann"), "member")
+    assert rights.may_edit(system, None)
     by_user = Decisions(NOW).decide(a_send(type="system"), a_channel(), facts())
     by_server = Decisions(NOW).decide(a_send(type="system", by_server=True), a_channel(), facts())
     assert isinstance(by_user, Forbidden)
@@ -239,8 +239,8 @@ def test_a_purge_keeps_when_and_by_whom_a_message_was_deleted_before() -> None:
     earlier = datetime(2025, 12, 1, tzinfo=UTC)
     deleted = tombstone(STORED, deleted_at=earlier, deleted_by=UserId("ann"), cv=4)
 
-    again = rules.purged(deleted, now=NOW, by=UserId("bob"), cv=5)
-    at_once = rules.purged(STORED, now=NOW, by=UserId("bob"), cv=5)
+    again = changes.purged(deleted, now=NOW, by=UserId("bob"), cv=5)
+    at_once = changes.purged(STORED, now=NOW, by=UserId("bob"), cv=5)
 
     assert (again.deleted_at, again.deleted_by, again.updated_at, again.version) == (earlier, "ann", NOW, 3)
     assert (at_once.deleted_at, at_once.deleted_by, at_once.updated_at, at_once.version) == (

@@ -18,6 +18,8 @@ from chat_service.errors import (
     TooManyReactions,
 )
 from chat_service.messages.rules import ChannelHead
+from chat_service.moderation.errors import Banned, BlockedByOther
+from chat_service.moderation.restraints import Restraint
 from chat_service.reactions.rules import (
     LONGEST_TYPE,
     MOST_TYPES,
@@ -126,6 +128,43 @@ def facts(**changes: object) -> ReactionFacts:
     return ReactionFacts(**{**values, **changes})  # type: ignore[arg-type] # as above
 
 
+SHADOWED = Restraint(is_shadowed=True)
+
+
+def test_what_a_shadow_banned_user_adds_is_told_to_them_and_counted_for_nobody() -> None:
+    channel, decisions = a_channel(), Decisions(NOW)
+    known = facts(counts={":a:": 2}, restraint=SHADOWED)
+
+    added = decisions.decide(reacting(), channel, known)
+    taken = decisions.decide(reacting(change="remove"), channel, known)
+    others = decisions.decide(reacting("bob"), channel, facts(counts={":a:": 2}))
+
+    assert isinstance(added, Reacted)
+    assert isinstance(taken, Reacted)
+    assert isinstance(others, Reacted)
+    assert (added.reaction.counts, added.changed, added.is_written) == ({":a:": 3}, True, False)
+    assert (taken.reaction.counts, taken.is_written) == ({":a:": 2}, False)
+    assert (others.reaction.counts, others.cv, channel.cv) == ({":a:": 3}, 10, 10)
+
+
+def test_what_they_reacted_before_they_take_back_and_their_own_they_react_to() -> None:
+    channel, decisions = a_channel(), Decisions(NOW)
+
+    taken = decisions.decide(
+        reacting(change="remove"), channel, facts(counts={":a:": 1}, reacted_at=EARLIER, restraint=SHADOWED)
+    )
+    own = decisions.decide(
+        reacting(reaction_type=":b:", message_id=MessageId(new_id())),
+        channel,
+        facts(restraint=SHADOWED, only_for=UserId("ann")),
+    )
+
+    assert isinstance(taken, Reacted)
+    assert isinstance(own, Reacted)
+    assert (taken.cv, taken.reaction.counts, taken.only_for) == (10, {}, None)
+    assert (own.cv, own.reaction.counts, own.only_for) == (11, {":b:": 1}, "ann")
+
+
 MANY = {f":n{number}:": 1 for number in range(MOST_TYPES)}
 
 
@@ -136,6 +175,12 @@ MANY = {f":n{number}:": 1 for number in range(MOST_TYPES)}
             a_channel(app_id=AppId(new_id())), facts(), reacting(), ChannelNotFound, id="another app's"
         ),
         pytest.param(a_channel(deleted=True), facts(), reacting(), ChannelNotFound, id="deleted channel"),
+        pytest.param(
+            a_channel(), facts(restraint=Restraint(is_banned=True)), reacting(), Banned, id="banned"
+        ),
+        pytest.param(
+            a_channel(), facts(restraint=Restraint(is_blocked=True)), reacting(), BlockedByOther, id="blocked"
+        ),
         pytest.param(a_channel(), facts(role=None), reacting(), NotAMember, id="not a member"),
         pytest.param(a_channel(), facts(role=None, hidden=True), reacting(), ChannelNotFound, id="hidden"),
         pytest.param(a_channel(), facts(counts=None), reacting(), MessageNotFound, id="unknown message"),

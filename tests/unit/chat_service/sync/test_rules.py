@@ -34,6 +34,9 @@ HEADS = (9,) * LANES
         ("member.updated", {"userId": "ann"}, "member", "ann"),
         ("channel.updated", {}, "channel", "room"),
         ("message.reported", {"messageId": "m"}, "none", ""),
+        ("message.shadowed", {"told": "message.new", "data": {"id": "m"}}, "message", "m"),
+        ("message.shadowed", {"told": "poll.closed", "data": {"messageId": "m"}}, "message", "m"),
+        ("message.shadowed", {"told": "something.newer", "data": {}}, "none", ""),
         ("something.newer", {}, "none", ""),
     ],
 )
@@ -48,7 +51,14 @@ def test_an_event_touches_what_it_is_about(
 def test_every_type_of_a_channel_is_known_here() -> None:
     """A new durable type about channels shows something, or is listed as one that members do not see."""
     of_channels = {name for name in DURABLE_EVENT_TYPES if EVENTS[name].aggregate == "channels"}
-    ids = {"id": "x", "messageId": "x", "parentId": "x", "userId": "x"}
+    ids = {
+        "id": "x",
+        "messageId": "x",
+        "parentId": "x",
+        "userId": "x",
+        "told": "message.new",
+        "data": {"id": "x"},
+    }
 
     shown = {name for name in of_channels if touch_of(ROOM, 1, name, ids).kind != "none"}
 

@@ -1,0 +1,1 @@
+"""Rate limits: how many calls an app, a user and a channel may make."""

@@ -1,0 +1,1 @@
+"""Moderation: bans and shadow bans, reports and their review."""
