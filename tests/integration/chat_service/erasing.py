@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import httpx2
+import orjson
 from prometheus_client import CollectorRegistry
 
 from chat_service.erasure import work as erasure
@@ -16,7 +18,8 @@ from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job, JobKind
 from chat_service.jobs.worker import JobWorker
 from chatsdk_runtime.postgres import reading
-from tests.integration.chat_service.calling import Chat, Tenant
+from tests.integration.chat_service.calling import Caller, Chat, Tenant
+from tests.integration.chat_service.writing_everywhere import ok
 
 
 def bench_of(chat: Chat, lease_s: float = 30.0) -> Bench:
@@ -59,6 +62,25 @@ async def erased(tenant: Tenant, user_id: str, **body: Any) -> dict[str, Any]:
     shown: dict[str, Any] = (await tenant.server("GET", f"/api/erasures/{asked.json()['id']}")).json()
     assert shown["status"] == "done", shown
     return shown
+
+
+async def exported(who: Caller | Tenant, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The finished export, and its lines."""
+    asked = await ok(who, "POST", path)
+    await do_jobs(who.chat)
+    export = await ok(who, "GET", f"/api/exports/{asked['id']}")
+    assert export["status"] == "done", export
+    content = await fetch(who, export)
+    assert content.status_code == 200
+    assert content.headers["content-type"].startswith("application/x-ndjson")
+    assert len(content.content) == export["size"] == int(content.headers["content-length"])
+    return export, [orjson.loads(line) for line in content.content.splitlines()]
+
+
+async def fetch(who: Caller | Tenant, export: dict[str, Any]) -> httpx2.Response:
+    """Ask for the content of an export."""
+    call = who.server if isinstance(who, Tenant) else who.call
+    return await call("GET", f"/api/exports/{export['id']}/content")
 
 
 async def found_in(chat: Chat, word: str) -> list[str]:

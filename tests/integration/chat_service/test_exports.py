@@ -1,33 +1,13 @@
 """Exports: everything about a user or a channel as readable lines, for those who may have them, for a time."""
 
-from typing import Any
 from uuid import uuid4
 
-import httpx2
 import orjson
 
 from chat_service.jobs.cleanup import clean
-from tests.integration.chat_service.calling import Caller, Tenant, error_code
-from tests.integration.chat_service.erasing import do_jobs, erased
+from tests.integration.chat_service.calling import Tenant, error_code
+from tests.integration.chat_service.erasing import do_jobs, erased, exported, fetch
 from tests.integration.chat_service.writing_everywhere import ok, write_everywhere
-
-
-async def exported(who: Caller | Tenant, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The finished export, and its lines."""
-    asked = await ok(who, "POST", path)
-    await do_jobs(who.chat)
-    export = await ok(who, "GET", f"/api/exports/{asked['id']}")
-    assert export["status"] == "done", export
-    content = await fetch(who, export)
-    assert content.status_code == 200
-    assert content.headers["content-type"].startswith("application/x-ndjson")
-    assert len(content.content) == export["size"] == int(content.headers["content-length"])
-    return export, [orjson.loads(line) for line in content.content.splitlines()]
-
-
-async def fetch(who: Caller | Tenant, export: dict[str, Any]) -> httpx2.Response:
-    call = who.server if isinstance(who, Tenant) else who.call
-    return await call("GET", f"/api/exports/{export['id']}/content")
 
 
 async def test_a_user_is_given_everything_about_them_and_nothing_of_others(tenant: Tenant) -> None:

@@ -102,6 +102,24 @@ async def test_previews_are_shown_as_a_change_of_the_message(tenant: Tenant, loo
         assert (await room.events("message.updated"))[-1]["data"]["changed"] == ["text", "linkPreviews"]
 
 
+async def test_the_previews_of_a_shadow_banned_user_are_theirs_alone(
+    tenant: Tenant, looking: Looking
+) -> None:
+    async with Receiver() as site:
+        room = await previewing(tenant)
+        site.always(page("One"), path="/1")
+        await room.ann.call("POST", f"/api/channels/{room.id}/bans", {"userId": "bob", "shadow": True})
+        sent = await room.send(f"see {site.url}/1", room.bob)
+        await looking.look()
+
+        assert [one["title"] for one in (await room.read(sent, room.bob))["linkPreviews"]] == ["One"]
+        assert [event["data"]["told"] for event in await room.events("message.shadowed")] == [
+            "message.new",
+            "message.updated",
+        ]
+        assert await room.events("message.updated") == []
+
+
 async def test_nothing_is_looked_at_unless_the_channel_wants_it(tenant: Tenant, looking: Looking) -> None:
     async with Receiver() as site:
         off, on = await a_room(tenant), await previewing(tenant)

@@ -6,6 +6,7 @@ import pytest
 
 from chatsdk_contracts.ids import new_id
 from tests.integration.chat_service.calling import Caller, Tenant, error_code
+from tests.integration.chat_service.erasing import erased, exported
 from tests.integration.chat_service.message_room import MessageRoom, a_room
 
 HELD = "/api/moderation/held"
@@ -181,6 +182,106 @@ async def test_what_has_lost_its_place_is_not_approved(room: MessageRoom) -> Non
     await room.bob.call("POST", f"/api/channels/{room.id}/leave")
     assert error_code(await decide(room, held, "approve")) == "author_gone"
     assert (await decide(room, held, "reject")).status_code == 200
+
+
+async def test_who_may_not_write_any_more_is_not_approved_and_approves_nothing(room: MessageRoom) -> None:
+    held = await hold(room)
+    bans = f"/api/channels/{room.id}/bans"
+    banned = await room.ann.call("POST", bans, {"userId": "bob", "durationS": 3_600, "reason": "spam"})
+    assert banned.status_code == 201
+    refused = await decide(room, held, "approve")
+    assert (refused.status_code, error_code(refused)) == (409, "author_may_not_write")
+    error = refused.json()["error"]
+    assert (error["because"], error["until"]) == ("banned", banned.json()["expiresAt"])
+    assert (await room.read(held))["status"] == "held"
+    await room.ann.call("DELETE", f"{bans}/bob")
+
+    # Whoever was a moderator and is banned by the app decides on nothing.
+    await room.tenant.server("POST", "/api/moderation/bans", {"userId": "ann"})
+    for how in ("approve", "reject"):
+        by_banned = await room.call(room.ann, "POST", f"/{held['id']}/{how}")
+        assert (by_banned.status_code, error_code(by_banned)) == (403, "banned")
+    assert (await decide(room, held, "approve")).json()["status"] == "sent"
+
+
+async def test_what_a_shadow_banned_user_wrote_is_sent_to_nobody_else(room: MessageRoom) -> None:
+    shown = await room.send("shown")
+    in_time = await hold(room)
+    ban = {"userId": "bob", "shadow": True}
+    assert (await room.ann.call("POST", f"/api/channels/{room.id}/bans", ban)).status_code == 201
+    late = await hold(room)
+    reply = await hold(room, parentId=shown["id"], mentionedUserIds=["ann"])
+    under_shadow = await room.send("mine", room.bob)
+    in_shadow = await hold(room, parentId=under_shadow["id"])
+    before = (await room.ann.call("GET", f"/api/channels/{room.id}")).json()
+
+    for held in (in_time, late, reply, in_shadow):
+        sent = (await decide(room, held, "approve")).json()
+        assert (sent["status"], sent["seq"], sent["threadSeq"]) == ("sent", None, None)
+        assert (await decide(room, held, "approve")).json() == sent
+        assert (await room.read(sent, room.bob))["text"] == "hold it"
+        for path in (f"/{held['id']}", f"/{held['id']}/approve"):
+            hidden = await room.call(room.ann, "POST" if "approve" in path else "GET", path)
+            assert error_code(hidden) == "message_not_found"
+    after = (await room.ann.call("GET", f"/api/channels/{room.id}")).json()
+    assert {**after, "cv": 0} == {**before, "cv": 0}
+    assert await timeline(room, room.ann) == [("shown", 1)]
+    own = await timeline(room, room.bob)
+    assert [text for text, _ in own] == ["shown", "hold it", "hold it", "mine"]
+    assert {event["type"] for event in (await room.events())[-4:]} == {"message.shadowed"}
+    told = [one["type"] for one in await room.tenant.events("users/ann") if one["appid"] == room.tenant.id]
+    assert "mention.created" not in told
+    await room.ann.call("DELETE", f"/api/channels/{room.id}/bans/bob")
+    assert (await room.send("heard again", room.bob))["seq"] == 2
+
+
+async def test_what_waits_or_only_its_author_sees_is_no_last_reply_and_in_no_export_of_others(
+    room: MessageRoom,
+) -> None:
+    parent = await room.send("thread")
+    shown = await room.send("shown", room.bob, parentId=parent["id"])
+    await room.ann.call("POST", f"/api/channels/{room.id}/bans", {"userId": "bob", "shadow": True})
+    await room.send("unseen", room.bob, parentId=parent["id"])
+    await room.send("unseen", room.bob)
+    unseen_poll = {"question": "unseen?", "options": [{"text": "yes"}, {"text": "no"}]}
+    assert (await room.bob.call("POST", f"/api/channels/{room.id}/polls", unseen_poll)).status_code == 201
+    await hold(room, parentId=parent["id"])
+    await hold(room)
+
+    listed = (await room.ann.call("GET", "/api/threads")).json()["threads"]
+    assert [one["lastReply"]["id"] for one in listed] == [shown["id"]]
+    gone = await room.send("gone", parentId=parent["id"])
+    await room.call(room.ann, "DELETE", f"/{gone['id']}")
+    assert (await room.read(parent))["lastReplyAt"] == shown["createdAt"]
+    _, lines = await exported(room.ann, f"/api/channels/{room.id}/export")
+    assert [one["text"] for one in lines if one["kind"] == "message"] == ["thread", "shown", ""]
+    assert {one["kind"] for one in lines} & {"poll", "upload"} == set()
+    _, own = await exported(room.tenant, "/api/users/bob/export")
+    assert [one["text"] for one in own if one["kind"] == "message"].count("hold it") == 2
+
+
+async def test_an_erased_users_held_messages_go_without_a_word_to_the_channel(room: MessageRoom) -> None:
+    parent = await room.send("thread")
+    await hold(room)
+    await hold(room, parentId=parent["id"])
+    counted = await room.send("counted", room.bob, parentId=parent["id"])
+    before = len(await room.events())
+
+    await erased(room.tenant, "bob")
+
+    told = (await room.events())[before:]
+    purged = [one["data"]["id"] for one in told if one["type"] == "message.purged"]
+    assert purged == [counted["id"]]
+    assert (await room.read(parent))["replyCount"] == 0
+    assert (await room.tenant.server("GET", HELD)).json()["messages"] == []
+    rows = await room.tenant.chat.sql(
+        "select text, status from message where channel_id = $1::text::uuid and user_id = 'bob'", room.id
+    )
+    assert sorted((row["text"], row["status"]) for row in rows) == [
+        ("", "rejected"),
+        ("", "rejected"),
+        ("", "sent"),
+    ]
 
 
 async def test_slow_mode_counts_what_waits(room: MessageRoom) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from uuid import UUID
 
+from chat_service.messages.store import TIMELINE_SEQ
 from chatsdk_contracts.ids import AppId
 from chatsdk_runtime.postgres import Connection, Row
 
@@ -171,11 +172,8 @@ order by id
 """,
 }
 
-_SHOWN = """
-  and coalesce(
-    m.seq, (select first.seq from message first where first.id = m.parent_id), 9223372036854775807
-  ) > channel.truncated_seq
-"""
+# As members see it: without what waits for a moderator, and what only a shadow-banned author sees.
+_SHOWN = f"and {TIMELINE_SEQ} > channel.truncated_seq and m.shadowed_after is null"
 
 _OF_CHANNEL: Final[Mapping[str, str]] = {
     "channel": """
@@ -213,7 +211,7 @@ join reaction on reaction.message_id = m.id
 where channel.app_id = $1 and channel.id = $2 {_SHOWN}
 order by reaction.message_id, reaction.type, reaction.created_at, reaction.user_id
 """,
-    "poll": """
+    "poll": f"""
 select poll.id, poll.channel_id, poll.message_id, poll.question, poll.is_anonymous, poll.is_multi_choice,
   poll.total_votes, poll.ends_at, poll.closed_at, poll.created_by, poll.created_at,
   (
@@ -222,22 +220,33 @@ select poll.id, poll.channel_id, poll.message_id, poll.question, poll.is_anonymo
     where poll_id = poll.id
   ) as options
 from poll
-where poll.app_id = $1 and poll.channel_id = $2
+join channel on channel.id = poll.channel_id
+join message m on m.id = poll.message_id
+where poll.app_id = $1 and poll.channel_id = $2 {_SHOWN}
 order by poll.id
 """,
     # Who voted in an anonymous poll is nobody's business.
-    "vote": """
+    "vote": f"""
 select vote.poll_id, poll.channel_id, vote.user_id, vote.option_ids, vote.voted_at
 from poll
+join channel on channel.id = poll.channel_id
+join message m on m.id = poll.message_id
 join poll_vote vote on vote.poll_id = poll.id
-where poll.app_id = $1 and poll.channel_id = $2 and not poll.is_anonymous
+where poll.app_id = $1 and poll.channel_id = $2 and not poll.is_anonymous {_SHOWN}
 order by vote.poll_id, vote.user_id
 """,
     "upload": f"""
 select {_UPLOAD}
 from upload
-where app_id = $1 and state = 'complete'
-  and (channel_id = $2 or id in (select upload_id from upload_link where upload_link.channel_id = $2))
+where app_id = $1 and state = 'complete' and not shadowed and (
+  channel_id = $2 or id in (
+    select link.upload_id
+    from channel
+    join upload_link link on link.channel_id = channel.id
+    join message m on m.id = link.message_id
+    where channel.id = $2 {_SHOWN}
+  )
+)
 order by id
 """,
 }

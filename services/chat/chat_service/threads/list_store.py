@@ -159,13 +159,14 @@ order by coalesce(m.last_reply_at, m.created_at) desc, m.id desc
 limit $6
 """
 
+# What has no number in its thread is seen by its author alone, or waits for a moderator.
 _LAST_REPLIES = f"""
 select {COLUMNS}
 from unnest($1::uuid[]) as wanted (parent_id)
 cross join lateral (
   select *
   from message
-  where message.parent_id = wanted.parent_id and message.deleted_at is null
+  where message.parent_id = wanted.parent_id and message.deleted_at is null and message.thread_seq is not null
   order by message.thread_seq desc
   limit 1
 ) as m

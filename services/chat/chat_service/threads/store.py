@@ -169,7 +169,7 @@ set reply_count = m.reply_count + $2, participant_count = m.participant_count + 
   last_reply_at = (
     select reply.created_at
     from message as reply
-    where reply.parent_id = m.id and reply.deleted_at is null
+    where reply.parent_id = m.id and reply.deleted_at is null and reply.thread_seq is not null
     order by reply.thread_seq desc
     limit 1
   )

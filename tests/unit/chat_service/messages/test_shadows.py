@@ -76,6 +76,16 @@ def test_who_is_refused(
     assert isinstance(verdict, refusal)
 
 
+def test_what_is_held_of_a_shadow_banned_user_waits_like_any_other_and_changes_nothing() -> None:
+    channel, before = a_channel(), a_channel()
+
+    held = Decisions(NOW).decide(a_send(held=True), channel, facts(restraint=SHADOW))
+
+    assert isinstance(held, Accepted)
+    assert (held.message.status, held.message.seq, held.shadowed_after) == ("held", None, None)
+    assert channel == before
+
+
 @pytest.mark.parametrize("restraint", [BANNED, SHADOW])
 def test_the_apps_own_word_is_heard_whoever_is_named_in_it(restraint: Restraint) -> None:
     system = a_send(by_server=True, type="system")
