@@ -24,14 +24,18 @@ from chat_service.messages.requests import edit_of, send_of
 from chat_service.messages.rules import forestalled
 from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
+from chat_service.reactions import actions as reactions
+from chat_service.reactions.rules import Reacting
+from chat_service.reads import actions as reads
 from chat_service.sync import op_store
 from chat_service.sync.op_store import LaneKey, StoredResult
-from chat_service.sync.requests import DeleteOp, EditOp, Op, SendOp
+from chat_service.sync.requests import DeleteOp, EditOp, Op, ReactionOp, ReadOp, SendOp
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import Message
+from chatsdk_contracts.scopes import allows
 from chatsdk_contracts.sync import OpResult
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, Unavailable
+from chatsdk_runtime.errors import IdempotencyMismatch, ScopeMissing, ServiceError, Unavailable
 from chatsdk_runtime.postgres import Connection, Pool, Transaction, transaction
 
 
@@ -48,10 +52,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an operation did: the status of the plain call, and the message concerned."""
+    """What an operation did: the status of the plain call, and the message concerned if there is one."""
 
     status_code: int
-    message: Message
+    message: Message | None
 
 
 async def push(pool: Pool, asked: Push, ops: Sequence[Op]) -> list[OpResult]:
@@ -117,7 +121,7 @@ async def _apply(tx: Transaction, asked: Push, op: Op, charge: Charge) -> OpResu
             error={**error, **refusal.extra},
         )
     cv = await op_store.channel_version(tx, asked.lane)
-    kept = StoredResult(op.op_id, op.lane_seq, fingerprint, effect.status_code, effect.message.id, None, cv)
+    kept = StoredResult(op.op_id, op.lane_seq, fingerprint, effect.status_code, _target(op), None, cv)
     await op_store.store_result(tx, asked.lane, kept, now)
     return OpResult(
         op_id=op.op_id,
@@ -161,6 +165,10 @@ async def _effect(tx: Transaction, asked: Push, op: Op, charge: Charge) -> Effec
             await messages.edit(tx, change, edit_of(op.edit, asked.cause.now))
         case DeleteOp():
             return await _delete(tx, asked, op)
+        case ReactionOp():
+            return await _react(tx, asked, op)
+        case ReadOp():
+            return await _read(tx, asked, op)
     message = await _message_now(tx, asked.lane.channel_id, op.message_id)
     assert message is not None, "edited in this transaction"
     return Effect(200, message)
@@ -196,6 +204,31 @@ async def _delete(tx: Transaction, asked: Push, op: DeleteOp) -> Effect:
     return Effect(200, message)
 
 
+async def _react(tx: Transaction, asked: Push, op: ReactionOp) -> Effect:
+    if not allows(asked.caller.scopes, "reaction:write"):
+        raise ScopeMissing("reaction:write")
+    wanted = Reacting(
+        app_id=asked.lane.app_id,
+        channel_id=asked.lane.channel_id,
+        message_id=op.message_id,
+        user_id=asked.lane.user_id,
+        type=reactions.require_type(op.type, "type"),
+        change="add" if op.kind == "reaction.add" else "remove",
+        traceparent=asked.cause.traceparent,
+    )
+    answer = await reactions.react(tx, wanted, epoch=asked.cause.epoch, now=asked.cause.now)
+    return Effect(answer.status_code, await _message_now(tx, asked.lane.channel_id, op.message_id))
+
+
+async def _read(tx: Transaction, asked: Push, op: ReadOp) -> Effect:
+    """Move the reader's marker; where it is then, `states` of the next page say to all devices alike."""
+    channel_id, seq = asked.lane.channel_id, op.seq
+    if op.message_id is not None:
+        seq = await reads.seq_of(tx, asked.caller, channel_id, op.message_id)
+    await reads.mark_read(tx, asked.cause, channel_id, asked.lane.user_id, seq)
+    return Effect(200, None)
+
+
 def _change(asked: Push, message_id: MessageId, base_version: int | None) -> Change:
     return Change(asked.caller, asked.lane.channel_id, message_id, base_version, asked.cause)
 
@@ -207,7 +240,14 @@ async def _message_now(
 
 
 def _target(op: Op) -> MessageId | None:
-    return op.message.id if isinstance(op, SendOp) else op.message_id
+    """The message that a result tells of."""
+    match op:
+        case SendOp():
+            return op.message.id
+        case ReadOp():
+            return None
+        case _:
+            return op.message_id
 
 
 def _fingerprint(op: Op) -> bytes:
