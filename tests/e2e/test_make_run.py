@@ -1,95 +1,26 @@
 """`make run` and `make stop` as a stranger meets them: a fresh clone in an awkward place, nothing set up.
 
 The clone's path has spaces and some two hundred characters, and the default ports are taken. The tests are one
-story in their order: first start, start again, a killed service, everything killed, stop.
+story in their order: first start (tests/fixtures/first_start.py), start again, a killed service, everything killed, stop.
 """
 
 import json
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 import pytest
 
 from deploy.local import processes
 from deploy.local.loopback import call
-from deploy.local.paths import Layout, layout_of
 from deploy.local.services import PREFERRED_PORTS, tag_of_programs
-from tests.fixtures.slot import ROOT
+from tests.fixtures.first_start import Clone
 from tests.waiting import wait_for_sync
 
-NOT_IN_A_CLONE = shutil.ignore_patterns(".git", ".venv", ".local", ".*_cache", "__pycache__", "*.egg-info")
 NO_PROXY_THERE = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of this repository and what its `make` says."""
-
-    layout: Layout
-
-    def make(self, target: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        given = re.compile(
-            r"(\w+_)?DATABASE_URL|\w+_DIRECT_URL|RABBITMQ_URL|VIRTUAL_ENV|PYTHONPATH|MAKE\w*|MFLAGS"
-        )
-        inherited = {name: value for name, value in os.environ.items() if not given.fullmatch(name)}
-        return subprocess.run(
-            ["make", "--no-print-directory", target],
-            cwd=self.layout.root,
-            env=inherited | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def stack(self) -> dict[str, Any]:
-        stack: dict[str, Any] = json.loads(self.layout.stack_file.read_text())
-        return stack
-
-    def server_pids(self) -> dict[str, int]:
-        names = ("postgres", "rabbitmq")
-        return {name: json.loads((self.layout.pids / f"{name}.pid").read_text())["pid"] for name in names}
-
-
-@pytest.fixture(scope="module")
-def _default_ports_taken() -> Iterator[None]:
-    with ExitStack() as strangers:
-        for port in PREFERRED_PORTS.values():
-            stranger = strangers.enter_context(socket.socket())
-            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                stranger.bind(("127.0.0.1", port))
-                stranger.listen()
-            except OSError:
-                continue  # somebody else has it: as good
-        yield
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, _default_ports_taken: None) -> Iterator[Clone]:
-    place = tmp_path_factory.mktemp("a place with spaces")
-    root = place / ("and a long name, " * 20)[: 200 - len(str(place)) - len("/clone")] / "clone"
-    shutil.copytree(ROOT, root, symlinks=True, ignore=NOT_IN_A_CLONE)
-    clone = Clone(layout_of(root))
-    yield clone
-    clone.make("stop")
-    shutil.rmtree(clone.layout.state, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def first_start(clone: Clone) -> str:
-    done = clone.make("run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def _banner_lines(output: str) -> list[str]:

@@ -107,7 +107,9 @@ class SyncPage(WireModel):
     epoch: int
 
 
-OpKind = Literal["message.send", "message.edit", "message.delete"]
+OpKind = Literal[
+    "message.send", "message.edit", "message.delete", "reaction.add", "reaction.remove", "read.mark"
+]
 
 
 class OpResult(WireModel):

@@ -86,6 +86,26 @@ async def test_a_hook_rejects_on_every_road_and_its_reason_is_told(tenant: Tenan
     assert (verdict["action"], verdict["reason"], verdict["source"]) == ("reject", "No spam.", "hook")
 
 
+@pytest.mark.parametrize("road", [*SENDS, *EDITS, *POLLS], ids=lambda road: road.__name__)
+async def test_what_is_over_the_limits_is_not_brought_before_the_hook(tenant: Tenant, road: Road) -> None:
+    once = {"perSecond": 0.001, "burst": 1}
+    is_send = road not in {*EDITS, roads.by_attached_poll}
+    async with hooked(tenant) as (room, receiver):
+        first = await room.send("first")
+        limits = {"send": {"channel": once}} if is_send else {"write": {"user": once}}
+        chosen = await tenant.server("PATCH", "/api/app/settings", {"rateLimits": limits})
+        assert chosen.status_code == 200, chosen.text
+        if is_send:
+            await room.send("the only one")
+        else:
+            await room.call(room.ann, "PATCH", f"/{first['id']}", {"text": "the only one"})
+
+        code, _ = await road(room, "too much")
+
+        assert code == "rate_limited"
+    assert not any("too much" in orjson.dumps(one).decode() for one in asked(receiver))
+
+
 async def test_a_hook_changes_what_it_names(tenant: Tenant) -> None:
     async with hooked(tenant) as (room, receiver):
         picture = {"type": "image", "url": "https://example.com/x.png"}

@@ -11,8 +11,7 @@ from chat_service.jobs.bench import Bench
 from chat_service.jobs.rules import Job
 from chatsdk_runtime.postgres import Transaction
 from tests.integration.chat_service.calling import Caller, Tenant, error_code
-from tests.integration.chat_service.erasing import bench_of, claimed, do_jobs
-from tests.integration.chat_service.test_exports import exported
+from tests.integration.chat_service.erasing import bench_of, claimed, do_jobs, exported
 
 OLD = "2020-01-0{}T10:00:00.000Z"
 

@@ -11,12 +11,12 @@ from chat_service.events.log import Cause, LoggedEvent, channel_event
 from chat_service.messages.actions import require_message
 from chat_service.messages.rules import ChannelHead
 from chat_service.paging import Page, encode_cursor
-from chat_service.reactions import store
+from chat_service.reactions import rules, store
 from chat_service.reactions.rules import Decisions, Reacted, Reacting, Reaction, Verdict
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.reactions import ReactionAdded, ReactionChange, ReactionRemoved
 from chatsdk_contracts.wire import Timestamp, WireModel, data_json, format_time
-from chatsdk_runtime.errors import ServiceError
+from chatsdk_runtime.errors import ServiceError, invalid_field
 from chatsdk_runtime.idempotency import Answer
 from chatsdk_runtime.postgres import Connection, Transaction
 
@@ -61,6 +61,23 @@ async def react(tx: Transaction, wanted: Reacting, *, epoch: int, now: datetime)
     if isinstance(verdict, ServiceError):
         raise verdict
     return answer_of(wanted, verdict)
+
+
+def require_type(text: str, path: str) -> str:
+    """The one spelling of a reaction that was given at this path.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    canonical = rules.canonical_type(text)
+    if canonical is None:
+        raise invalid_field(
+            path,
+            "not_an_emoji",
+            "is neither an emoji nor :name:",
+            hint="Send one emoji, or the name of a custom one between colons, e.g. :party-parrot:.",
+        )
+    return canonical
 
 
 def answer_of(wanted: Reacting, reacted: Reacted) -> Answer:

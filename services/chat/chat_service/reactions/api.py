@@ -39,8 +39,6 @@ from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api/channels/{channel_id}/messages/{message_id}/reactions", tags=["reactions"])
 
-_HINT = "Send one emoji, or the name of a custom one between colons, e.g. :party-parrot:."
-
 ReactionType = Annotated[Line, Field(min_length=1, max_length=rules.LONGEST_TYPE)]
 
 
@@ -64,7 +62,7 @@ async def add_reaction(
 ) -> Response:
     """React to a message: 201, or 200 when the user has reacted so already."""
     path = "type" if body.type is not None else "emoji"
-    reaction_type = _canonical(body.type or body.emoji or "", path)
+    reaction_type = actions.require_type(body.type or body.emoji or "", path)
     user_id = acting_user(caller, body.user_id)
     wanted = _wanted(request, caller, (channel_id, message_id), user_id, reaction_type, "add")
     return await _change(request, caller, wanted)
@@ -102,7 +100,7 @@ async def list_reactions(
 ) -> Response:
     """Who reacted to a message and how, by type, then time."""
     message = require_channel_id(channel_id), require_message_id(message_id)
-    wanted = None if only is None else _canonical(only, "type")
+    wanted = None if only is None else actions.require_type(only, "type")
     after = _position(cursor)
     async with reading(resources_of(request).pool) as connection:
         page = await actions.list_reactions(
@@ -144,13 +142,6 @@ def _wanted(
         traceparent=cause_of(request, caller.app_id, user_id, utc_now()).traceparent,
         by_server=caller.user_id is None,
     )
-
-
-def _canonical(text: str, path: str) -> str:
-    canonical = rules.canonical_type(text)
-    if canonical is None:
-        raise invalid_field(path, "not_an_emoji", "is neither an emoji nor :name:", hint=_HINT)
-    return canonical
 
 
 def _given_user(text: str | None) -> UserId | None:

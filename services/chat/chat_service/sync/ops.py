@@ -23,19 +23,23 @@ from chat_service.messages.actions import Change
 from chat_service.messages.batch import write_batch
 from chat_service.messages.editing import ScreenedEdit
 from chat_service.messages.requests import edit_of, send_of
-from chat_service.messages.rules import ScreenedSend, Send, forestalled
+from chat_service.messages.rules import ScreenedSend, forestalled
 from chat_service.messages.shelf import Shelf
 from chat_service.messages.store import fetch_message, lock_channel
+from chat_service.reactions import actions as reactions
+from chat_service.reactions.rules import Reacting
+from chat_service.reads import actions as reads
 from chat_service.resources import Resources
 from chat_service.screening.gate import passed
 from chat_service.sync import op_store
 from chat_service.sync.op_store import LaneKey, StoredResult
-from chat_service.sync.requests import DeleteOp, EditOp, Op, SendOp
+from chat_service.sync.requests import DeleteOp, EditOp, Op, ReactionOp, ReadOp, SendOp
 from chatsdk_contracts.ids import ChannelId, MessageId
 from chatsdk_contracts.messages import Message
+from chatsdk_contracts.scopes import allows
 from chatsdk_contracts.sync import OpResult
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, Unavailable
+from chatsdk_runtime.errors import IdempotencyMismatch, ScopeMissing, ServiceError, Unavailable
 from chatsdk_runtime.postgres import Connection, Transaction, reading, transaction
 
 
@@ -51,10 +55,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an operation did: the status of the plain call, and the message concerned."""
+    """What an operation did: the status of the plain call, and the message concerned if there is one."""
 
     status_code: int
-    message: Message
+    message: Message | None
 
 
 Prepared: TypeAlias = Callable[[Transaction], Awaitable[Effect]]
@@ -106,31 +110,33 @@ async def _prepared(
             if await op_store.fetch_result(connection, asked.lane, op.op_id, op.lane_seq) is not None:
                 return None
     try:
+        if isinstance(op, SendOp):
+            return await _prepared_send(resources, asked, op, charge)
+        charge.require()
         match op:
-            case SendOp():
-                wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
-                await _require_counted(resources, charge, wanted)
-                async with resources.screening.screened(wanted) as screened:
-                    return partial(_send, asked=asked, screened=screened)
             case EditOp():
-                charge.require()
                 change = _change(asked, op.message_id, op.edit.base_version)
-                edit = edit_of(op.edit, asked.cause.now)
-                screened_edit = await editing.screen_edit(resources, change, edit)
-                return partial(_edit, asked=asked, op=op, edit=passed(screened_edit))
+                edit = await editing.screen_edit(resources, change, edit_of(op.edit, asked.cause.now))
+                return partial(_edit, asked=asked, op=op, edit=passed(edit))
             case DeleteOp():
-                charge.require()
                 return partial(_delete, asked=asked, op=op)
+            case ReactionOp():
+                return partial(_react, asked=asked, op=op)
+            case ReadOp():
+                return partial(_read, asked=asked, op=op)
     except ServiceError as refusal:
         return refusal
 
 
-async def _require_counted(resources: Resources, charge: Charge, wanted: Send) -> None:
-    """Raises RateLimited for a send over the limits that has not come before."""
+async def _prepared_send(resources: Resources, asked: Push, op: SendOp, charge: Charge) -> Prepared:
+    """Raises RateLimited for a send over the limits, unless it came before."""
+    wanted = send_of(op.message, asked.caller, asked.lane.channel_id, asked.cause, None)
     if charge.refused_by is not None:
         async with reading(resources.pool) as connection:
             if not await messages.is_repeat(connection, wanted):
                 charge.require()
+    async with resources.screening.screened(wanted) as screened:
+        return partial(_send, asked=asked, screened=screened)
 
 
 async def _apply(tx: Transaction, asked: Push, op: Op, prepared: Prepared | ServiceError | None) -> OpResult:
@@ -163,7 +169,7 @@ async def _apply(tx: Transaction, asked: Push, op: Op, prepared: Prepared | Serv
             error={**error, **refusal.extra},
         )
     cv = await op_store.channel_version(tx, asked.lane)
-    kept = StoredResult(op.op_id, op.lane_seq, fingerprint, effect.status_code, effect.message.id, None, cv)
+    kept = StoredResult(op.op_id, op.lane_seq, fingerprint, effect.status_code, _target(op), None, cv)
     await op_store.store_result(tx, asked.lane, kept, now)
     return OpResult(
         op_id=op.op_id,
@@ -232,6 +238,31 @@ async def _delete(tx: Transaction, asked: Push, op: DeleteOp) -> Effect:
     return Effect(200, message)
 
 
+async def _react(tx: Transaction, asked: Push, op: ReactionOp) -> Effect:
+    if not allows(asked.caller.scopes, "reaction:write"):
+        raise ScopeMissing("reaction:write")
+    wanted = Reacting(
+        app_id=asked.lane.app_id,
+        channel_id=asked.lane.channel_id,
+        message_id=op.message_id,
+        user_id=asked.lane.user_id,
+        type=reactions.require_type(op.type, "type"),
+        change="add" if op.kind == "reaction.add" else "remove",
+        traceparent=asked.cause.traceparent,
+    )
+    answer = await reactions.react(tx, wanted, epoch=asked.cause.epoch, now=asked.cause.now)
+    return Effect(answer.status_code, await _message_now(tx, asked.lane.channel_id, op.message_id))
+
+
+async def _read(tx: Transaction, asked: Push, op: ReadOp) -> Effect:
+    """Move the reader's marker; where it is then, `states` of the next page say to all devices alike."""
+    channel_id, seq = asked.lane.channel_id, op.seq
+    if op.message_id is not None:
+        seq = await reads.seq_of(tx, asked.caller, channel_id, op.message_id)
+    await reads.mark_read(tx, asked.cause, channel_id, asked.lane.user_id, seq)
+    return Effect(200, None)
+
+
 def _change(asked: Push, message_id: MessageId, base_version: int | None) -> Change:
     return Change(asked.caller, asked.lane.channel_id, message_id, base_version, asked.cause)
 
@@ -243,7 +274,14 @@ async def _message_now(
 
 
 def _target(op: Op) -> MessageId | None:
-    return op.message.id if isinstance(op, SendOp) else op.message_id
+    """The message that a result tells of."""
+    match op:
+        case SendOp():
+            return op.message.id
+        case ReadOp():
+            return None
+        case _:
+            return op.message_id
 
 
 def _fingerprint(op: Op) -> bytes:

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from chat_service.messages.requests import EditMessage, SendMessage
-from chat_service.wire_input import ClientMadeId, RequestModel
+from chat_service.reactions.rules import LONGEST_TYPE
+from chat_service.wire_input import ClientMadeId, Line, RequestModel
 
 MOST_OPS: int = 50
 
@@ -53,7 +54,29 @@ class DeleteOp(_Op):
     base_version: Annotated[int, Field(ge=1)] | None = None
 
 
-Op = Annotated[SendOp | EditOp | DeleteOp, Field(discriminator="kind")]
+class ReactionOp(_Op):
+    """React to a message, or take a reaction back."""
+
+    kind: Literal["reaction.add", "reaction.remove"]
+    message_id: ClientMadeId
+    type: Annotated[Line, Field(min_length=1, max_length=LONGEST_TYPE)]
+
+
+class ReadOp(_Op):
+    """Have read up to a message, by its id or its seq."""
+
+    kind: Literal["read.mark"]
+    message_id: ClientMadeId | None = None
+    seq: Annotated[int, Field(ge=1, le=2**62)] | None = None
+
+    @model_validator(mode="after")
+    def _up_to_one(self) -> Self:
+        if (self.message_id is None) == (self.seq is None):
+            raise PydanticCustomError("one_of", "messageId or seq: give one of them")
+        return self
+
+
+Op = Annotated[SendOp | EditOp | DeleteOp | ReactionOp | ReadOp, Field(discriminator="kind")]
 
 
 class PushOps(RequestModel):

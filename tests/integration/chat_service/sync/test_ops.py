@@ -148,6 +148,42 @@ async def test_an_id_or_a_place_that_was_used_is_not_used_again(lane: Lane) -> N
     assert same_message[0]["status"] == 422
 
 
+async def test_reactions_and_read_marks_are_kept_operations_too(
+    chat: Chat, lane: Lane, tenant: Tenant
+) -> None:
+    bob = await tenant.user("bob")
+    path = f"/api/channels/{lane.channel_id}/messages"
+    message = (await bob.call("POST", path, {"text": "hello"})).json()
+    about = {"messageId": message["id"], "type": "👍"}
+    ops = [
+        {"kind": "reaction.add", "opId": new_id(), "laneSeq": 1, **about},
+        {"kind": "reaction.add", "opId": new_id(), "laneSeq": 2, **about},
+        {"kind": "reaction.remove", "opId": new_id(), "laneSeq": 3, **about},
+        {"kind": "reaction.remove", "opId": new_id(), "laneSeq": 4, **about},
+        {"kind": "reaction.add", "opId": new_id(), "laneSeq": 5, **about | {"type": "no emoji"}},
+        {"kind": "read.mark", "opId": new_id(), "laneSeq": 6, "messageId": message["id"]},
+    ]
+
+    first = await lane.results(*ops)
+    again = await lane.results(*ops)
+
+    assert [result["status"] for result in first] == [201, 200, 200, 404, 422, 200]
+    assert [result["status"] for result in again] == [201, 200, 200, 404, 422, 200]
+    assert first[0]["message"]["reactionCounts"] == {"👍": 1}
+    assert first[4]["error"]["details"][0]["path"] == "type"
+    assert first[5]["message"] is None
+    [row] = await chat.sql(
+        "select last_read_seq from channel_member where channel_id = $1::text::uuid and user_id = 'ann'",
+        lane.channel_id,
+    )
+    assert row["last_read_seq"] == message["seq"]
+    events = await chat.sql(
+        "select type from event where channel_id = $1::text::uuid and type like 'reaction.%' order by version",
+        lane.channel_id,
+    )
+    assert [row["type"] for row in events] == ["reaction.added", "reaction.removed"]
+
+
 async def test_what_is_malformed_is_named_and_applies_nothing(chat: Chat, lane: Lane) -> None:
     gap = await lane.push(send_op(1), send_op(3))
     no_id = await lane.push({**send_op(1), "message": {"text": "x"}})
