@@ -44,6 +44,18 @@ EXAMPLE_STATUS: Final[Mapping[str, int]] = {
     # Made-up ids.
     "DELETE /admin/apps/{app_id}/keys/{key_id}": 404,
     "DELETE /api/app/keys/{key_id}": 404,
+    "GET /api/exports/{export_id}": 404,
+    "GET /api/exports/{export_id}/content": 404,
+    "GET /api/erasures/{erasure_id}": 404,
+    "GET /api/imports/{import_id}": 404,
+    "DELETE /api/legal-holds/{hold_id}": 404,
+    # Nobody is banned from a channel that was just made, and nothing waits there.
+    "DELETE /api/channels/{channel_id}/bans/{user_id}": 404,
+    "POST /api/channels/{channel_id}/messages/{message_id}/reject": 409,
+    "POST /api/moderation/held/{message_id}/reject": 409,
+    # Whoever tries wrote the message.
+    "POST /api/channels/{channel_id}/messages/{message_id}/report": 400,
+    "POST /api/moderation/{message_id}/report": 400,
     # An address that nobody signed.
     "PUT /api/uploads/{upload_id}/data": 403,
     # Whoever tries is the channel's only owner.
@@ -52,6 +64,12 @@ EXAMPLE_STATUS: Final[Mapping[str, int]] = {
     "GET /api/uploads/{upload_id}/thumbnail": 404,
     "HEAD /api/uploads/{upload_id}/thumbnail": 404,
 }
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_it_is(_: Any, content: Any) -> Any:
+    """Lines to be imported: bytes, as the document has them made up."""
+    return content
 
 
 class Ground:
@@ -66,8 +84,9 @@ class Ground:
         self.credentials["ApiKey"] = {"X-API-Key": app["apiKey"]}
         users = [{"userId": user} for user in ("ann", "bob", "cleo")]
         self._made("/api/users/bulk-ensure", {"users": users}, "ApiKey")
-        token = self._made("/api/auth/tokens", {"userId": "ann"}, "ApiKey")["token"]
-        self.credentials["UserToken"] = {"Authorization": f"Bearer {token}"}
+        for user, name in (("ann", "UserToken"), ("cleo", "Another")):
+            token = self._made("/api/auth/tokens", {"userId": user}, "ApiKey")["token"]
+            self.credentials[name] = {"Authorization": f"Bearer {token}"}
         self.ids = {"app_id": app["id"], "user_id": "bob", "reaction_type": "👍"}
         self._with_webhook = with_webhook
         self.renew()
@@ -77,10 +96,17 @@ class Ground:
         self.ids |= self._webhook() if self._with_webhook else self._things()
 
     def _things(self) -> dict[str, str]:
-        channel = self._made("/api/channels", {"type": "team", "name": "c", "memberIds": ["bob"]})["id"]
+        channel = self._made("/api/channels", {"type": "team", "name": "c", "memberIds": ["bob", "cleo"]})[
+            "id"
+        ]
         room = f"/api/channels/{channel}"
         message = self._made(f"{room}/messages", {"text": "Hello"})["id"]
         self._made(f"{room}/messages/{message}/reactions", {"type": "👍"})
+        report = self._made(f"{room}/messages/{message}/report", {"reason": "spam"}, "Another")
+        entries = {"entries": [{"phrase": "zwiebelkuchen", "action": "mask"}]}
+        listed = self._made("/api/moderation/word-list", entries, "ApiKey", method="PUT")["entries"]
+        hook = {"url": "https://example.com/before-send", "enabled": False}
+        self._made("/api/moderation/hook", hook, "ApiKey", method="PUT")
         workspace = self._made("/api/workspaces", {"name": "w"})["id"]
         self._made(f"/api/workspaces/{workspace}/members", {"userIds": ["bob"]})
         invites = self._made(f"/api/workspaces/{workspace}/invites", {"emails": ["x@example.com"]})["invites"]
@@ -91,6 +117,8 @@ class Ground:
         return {
             "channel_id": channel,
             "message_id": message,
+            "report_id": report["id"],
+            "entry_id": listed[0]["id"],
             "poll_id": self._made(f"{room}/polls", POLL)["id"],
             "workspace_id": workspace,
             "invite_id": invites[0]["id"],
@@ -105,9 +133,11 @@ class Ground:
         tested = self._made(f"/api/webhooks/{webhook}/test", {}, "ApiKey", base)
         return {"webhook_id": webhook, "delivery_id": tested["deliveryId"]}
 
-    def _made(self, path: str, body: Any, by: str = "UserToken", base: str | None = None) -> dict[str, Any]:
+    def _made(
+        self, path: str, body: Any, by: str = "UserToken", base: str | None = None, *, method: str = "POST"
+    ) -> dict[str, Any]:
         url = (base or self._stack.chat.url) + path
-        answer = self._session.post(url, json=body, headers=self.credentials[by])
+        answer = self._session.request(method, url, json=body, headers=self.credentials[by])
         assert answer.ok, answer.text
         made: dict[str, Any] = answer.json()
         return made

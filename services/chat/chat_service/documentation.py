@@ -43,6 +43,7 @@ _HELD: Final = (
 # Refusals that do not follow from what a route takes.
 FURTHER: Final[Mapping[str, tuple[int, ...]]] = {
     "GET /api/mentions/search": (404,),
+    "GET /api/moderation/hook": (404,),
     "POST /api/uploads/direct": (415,),
     f"PUT {_UPLOAD}/data": (403, 415),
     f"POST {_UPLOAD}/confirm": (400, 413, 415),
