@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from chat_service.auth.principal import Principal
+from chat_service.collab.errors import WrittenTogether
 from chat_service.errors import ChannelNotFound, MessageNotFound, NotAMember, VersionConflict
 from chat_service.events.log import Cause, append, channel_event
 from chat_service.limits.charge import Charge
@@ -263,6 +264,8 @@ async def edit(tx: Transaction, change: Change, wanted: Edit) -> Answer:
     await require_writing(tx, change, message)
     if message.deleted_at is not None:
         raise Conflict("The message is deleted.", extra={"current": _plain(message)})
+    if message.text_mode is not None:
+        raise WrittenTogether
     check_base(message, change.base_version)
     asked = asked_by_edit(message, wanted.named, wanted.named_groups, wanted.text)
     (there,) = await noting.present(tx, [Asking(message.channel_id, message.user_id, asked)])
