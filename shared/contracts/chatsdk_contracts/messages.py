@@ -97,7 +97,7 @@ class TextOp(WireModel):
     """What was done to a collaborative text: who has version `version - 1` applies `ops`, and has `version`.
 
     In mode ot an op is `{"retain": n}`, `{"insert": "..."}` or `{"delete": n}`, in code points; in mode crdt it is a Yjs
-    update (version 1) in base64. Empty once what the message said was erased.
+    update (version 1) in base64.
     """
 
     client_op_id: str
