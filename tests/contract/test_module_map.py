@@ -44,7 +44,6 @@ DRIVEN_BY = {
     "chat_service/collab/actions": f"{CHAT}/test_collab.py",
     "chat_service/collab/api": f"{CHAT}/test_collab.py",
     "chat_service/collab/requests": f"{CHAT}/test_collab.py",
-    "chat_service/collab/store": f"{CHAT}/test_collab.py",
     "chat_service/collab/views": f"{CHAT}/test_collab.py",
     "chat_service/doors": "tests/e2e/test_errors.py",
     "chat_service/limits/calls": f"{CHAT}/test_limits.py",

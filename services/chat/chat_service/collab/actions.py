@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +24,7 @@ from chat_service.events.log import Cause, append, channel_event
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.holds.store import is_held
 from chat_service.messages.actions import require_message
-from chat_service.messages.store import Standing, fetch_standing, lock_channel, next_cv
-from chat_service.messages.visible_store import fetch_readable
+from chat_service.messages.store import Standing, lock_channel, next_cv
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated, TextOp
 from chatsdk_contracts.wire import data_json, to_epoch_ms
@@ -36,13 +35,16 @@ from chatsdk_runtime.postgres import Connection, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """An operation as it is asked for: who writes where, on which version."""
+    """An operation as it is asked for: who writes where, on which version.
+
+    `writer` is the caller; an app's server writes in the name of `user_id`, who is in the channel.
+    """
 
     cause: Cause
     channel_id: ChannelId
     message_id: MessageId
+    writer: Principal
     user_id: UserId
-    by_server: bool
     client_op_id: str
     base_version: int | None
     ops: Sequence[Any]
@@ -73,7 +75,7 @@ async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
                 hint="Use a new clientOpId for a new operation.",
             )
         return Answer(_answer(message.id, repeat.view, duplicate=True))
-    rules.require_writer(standing, by_server=wanted.by_server)
+    rules.require_writer(standing.role, frozen=standing.frozen, by_server=wanted.writer.user_id is None)
     if message.deleted_at is not None:
         raise MessageIsDeleted
     if message.text_mode is None:
@@ -96,14 +98,8 @@ async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
 async def _locked(tx: Transaction, wanted: Writing) -> tuple[Message, Standing]:
     if not await lock_channel(tx, wanted.cause.app_id, wanted.channel_id):
         raise ChannelNotFound
-    standing = await fetch_standing(tx, wanted.cause.app_id, wanted.channel_id, wanted.user_id)
-    if standing is None:
-        raise ChannelNotFound
-    rules.require_member(standing, wanted.channel_id)
-    message = await fetch_readable(tx, wanted.channel_id, wanted.message_id, standing.floor_seq)
-    if message is None:
-        raise MessageNotFound
-    return message, standing
+    in_whose_name = replace(wanted.writer, user_id=wanted.user_id)
+    return await require_message(tx, in_whose_name, wanted.channel_id, wanted.message_id)
 
 
 async def _changed(
@@ -119,7 +115,7 @@ async def _changed(
         updates = rules.updates_of(wanted.ops)
         state = None if kept is None else kept.state
         return await asyncio.to_thread(
-            rules.merged, message.text, state, updates, standing, limits.state_bytes
+            rules.merged, message.text, state, updates, standing.config, limits.state_bytes
         )
     operation = rules.operation_of(wanted.ops)
     base = wanted.base_version
@@ -133,7 +129,7 @@ async def _changed(
         raise BaseTooOld(kept.kept_after)
     since = [] if base == message.version else await store.list_ops(tx, message.id, after=base)
     earlier = [rules.stored_operation(one.ops or []) for one in since]
-    return await asyncio.to_thread(rules.written, message.text, operation, earlier, standing)
+    return await asyncio.to_thread(rules.written, message.text, operation, earlier, standing.config)
 
 
 def _next(message: Message, changed: Changed, cv: int, cause: Cause) -> Message:

@@ -17,11 +17,10 @@ from chat_service.collab import document, ot
 from chat_service.collab.errors import DocumentTooLarge, MissingUpdates
 from chat_service.collab.ot import Operation
 from chat_service.collab.yjs_format import MissingBaseError
-from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
+from chat_service.errors import ChannelFrozen
 from chat_service.messages.rules import FROZEN_EXEMPT_ROLES, too_long
-from chat_service.messages.store import Standing
 from chat_service.wire_input import is_storable
-from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_runtime.errors import InvalidInput, invalid_field
 
 OPS_REMEMBERED_DAYS: Final = 7
@@ -46,17 +45,9 @@ class Changed:
     state: bytes | None = None
 
 
-def require_member(standing: Standing, channel_id: ChannelId) -> None:
-    """Raises ChannelNotFound or NotAMember for a writer who is not in the channel."""
-    if standing.role is None:
-        if standing.hidden:
-            raise ChannelNotFound
-        raise NotAMember(channel_id, standing.channel_type)
-
-
-def require_writer(standing: Standing, *, by_server: bool) -> None:
+def require_writer(role: str | None, *, frozen: bool, by_server: bool) -> None:
     """Who may send in the channel may write: choosing a textMode is what asks the others in."""
-    if standing.frozen and not by_server and standing.role not in FROZEN_EXEMPT_ROLES:
+    if frozen and not by_server and role not in FROZEN_EXEMPT_ROLES:
         raise ChannelFrozen
 
 
@@ -101,7 +92,7 @@ def stored_operation(ops: Sequence[WireOp]) -> Operation:
     return ot.normalised(_component(one, "ops") for one in ops)
 
 
-def written(text: str, operation: Operation, since: Sequence[Operation], standing: Standing) -> Changed:
+def written(text: str, operation: Operation, since: Sequence[Operation], config: ChannelConfig) -> Changed:
     """The text after an operation that was made before those `since`.
 
     Raises:
@@ -121,7 +112,7 @@ def written(text: str, operation: Operation, since: Sequence[Operation], standin
     for earlier in since:
         _, operation = ot.transform(earlier, operation)
     changed = ot.apply(text, operation)
-    _require_room(changed, standing)
+    _require_room(changed, config)
     return Changed(changed, wire_ops(operation))
 
 
@@ -151,7 +142,7 @@ def _bytes_of(given: Any, path: str) -> bytes:
 
 
 def merged(
-    text: str, state: bytes | None, updates: Sequence[bytes], standing: Standing, most_bytes: int
+    text: str, state: bytes | None, updates: Sequence[bytes], config: ChannelConfig, most_bytes: int
 ) -> Changed:
     """The text after some updates; without a state they are the first.
 
@@ -170,7 +161,7 @@ def merged(
         raise DocumentTooLarge(most_bytes)
     if not is_storable(after.text):
         raise invalid_field("ops", "invalid_text", "the text must not contain NUL")
-    _require_room(after.text, standing)
+    _require_room(after.text, config)
     return Changed(after.text, [base64.b64encode(one).decode() for one in updates], after.state)
 
 
@@ -183,9 +174,9 @@ def _invalid_update(refused: document.UpdateRefusedError) -> InvalidInput:
     )
 
 
-def _require_room(text: str, standing: Standing) -> None:
-    if too_long(text, standing.config) is not None:
-        most = standing.config.max_message_length
+def _require_room(text: str, config: ChannelConfig) -> None:
+    if too_long(text, config) is not None:
+        most = config.max_message_length
         raise invalid_field(
             "ops", "too_long", f"the text would have {len(text)} characters; at most {most} here"
         )

@@ -99,10 +99,20 @@ def _read_block(reader: _Reader, found: Contents) -> int:
         if info & flag:
             found.needs.append((reader.number(_LARGEST_ID), reader.number(_LARGEST_CLOCK)))
     if not info & (_HAS_LEFT | _HAS_RIGHT):
-        if reader.number(1) != 1 or reader.text() != TEXT_NAME:
-            raise BadUpdateError(f"it changes something else than the shared text named {TEXT_NAME!r}")
-        if info & _HAS_KEY:
-            raise BadUpdateError("it sets an attribute of the text, which a message has no place for")
+        _require_text(reader, info)
+    return _read_content(reader, kind)
+
+
+def _require_text(reader: _Reader, info: int) -> None:
+    """What has no neighbours says where it belongs."""
+    if reader.number(1) != 1 or reader.text() != TEXT_NAME:
+        raise BadUpdateError(f"it changes something else than the shared text named {TEXT_NAME!r}")
+    if info & _HAS_KEY:
+        raise BadUpdateError("it sets an attribute of the text, which a message has no place for")
+
+
+def _read_content(reader: _Reader, kind: int) -> int:
+    """What a block holds; returns how many clocks it takes."""
     if kind == _DELETED:
         return reader.length()
     if kind == _STRING:

@@ -71,6 +71,7 @@ def test_a_document_is_seeded_alike_each_time_and_merges_with_itself() -> None:
 def update_of(**shared: object) -> bytes:
     document: Doc[Text] = Doc(client_id=9)
     for name, value in shared.items():
+        # Other types than a text, which the type of this document does not know.
         document[name] = value  # type: ignore[assignment]
     return document.get_update()
 
