@@ -269,6 +269,21 @@ async def test_deleting_takes_operations_along_and_leaves_nothing_in_the_log(
         assert error_code(await page.write(room.bob, "two", ops, 1)) == "not_collaborative"
 
 
+async def test_who_is_shadow_banned_writes_for_nobody_else(room: MessageRoom) -> None:
+    page = await a_page(room, "ab", "ot")
+    ban = await room.tenant.server("POST", "/api/moderation/bans", {"userId": "bob", "shadow": True})
+    assert ban.status_code == 201, ban.text
+    own = Page(room, await room.send("mine", room.bob, textMode="ot"))
+
+    refused = await page.write(room.bob, "one", [{"insert": "x"}], 1)
+    written = await own.write(room.bob, "one", [{"insert": "secret"}], 1)
+
+    assert (error_code(refused), written.status_code) == ("not_editable", 201)
+    assert await room.events("message.updated") == []
+    assert (await room.read(own.message, room.bob))["text"] == "secretmine"
+    assert (await room.call(room.ann, "GET", f"/{own.message['id']}/ops")).status_code == 404
+
+
 async def test_who_may_write_and_what_is_refused_with_its_fix(room: MessageRoom) -> None:
     page, plain = await a_page(room, "ab", "ot"), await room.send("plain")
     dan = await room.tenant.user("dan")

@@ -24,7 +24,10 @@ from chat_service.events.log import Cause, append, channel_event
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.holds.store import is_held
 from chat_service.messages.actions import require_message
+from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import Standing, lock_channel, next_cv
+from chat_service.moderation.admission import require_free
+from chat_service.moderation.errors import NotEditable
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated, TextOp
 from chatsdk_contracts.wire import data_json, to_epoch_ms
@@ -64,22 +67,14 @@ async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
     Raises:
         BaseTooOld: what it has to follow is not kept any more.
         NotCollaborative: the message has no such text.
+        Banned, BlockedByOther, NotEditable: the writer is restrained.
     """
     message, standing = await _locked(tx, wanted)
-    repeat = await store.fetch_op(tx, message.id, wanted.user_id, wanted.client_op_id)
     asked = rules.request_hash(message.text_mode or "", wanted.base_version, wanted.ops)
+    repeat = await _repeated(tx, wanted, asked)
     if repeat is not None:
-        if repeat.request_hash != asked:
-            raise IdempotencyMismatch(
-                "This clientOpId was used for an operation with other content.",
-                hint="Use a new clientOpId for a new operation.",
-            )
-        return Answer(_answer(message.id, repeat.view, duplicate=True))
-    rules.require_writer(standing.role, frozen=standing.frozen, by_server=wanted.writer.user_id is None)
-    if message.deleted_at is not None:
-        raise MessageIsDeleted
-    if message.text_mode is None:
-        raise NotCollaborative
+        return Answer(_answer(message.id, repeat, duplicate=True))
+    await _require_writing(tx, wanted, message, standing)
     kept = await store.fetch_state(tx, message.id)
     changed = await _changed(tx, message, standing, kept, wanted, limits)
     written = _next(message, changed, standing.cv + 1, wanted.cause)
@@ -93,6 +88,29 @@ async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
     await _tell(tx, wanted, written, op, asked)
     await _keep(tx, wanted, written, kept, changed, limits)
     return Answer(_answer(message.id, op, duplicate=False), 201)
+
+
+async def _repeated(tx: Transaction, wanted: Writing, asked: bytes) -> OpView | None:
+    stored = await store.fetch_op(tx, wanted.message_id, wanted.user_id, wanted.client_op_id)
+    if stored is None:
+        return None
+    if stored.request_hash != asked:
+        raise IdempotencyMismatch(
+            "This clientOpId was used for an operation with other content.",
+            hint="Use a new clientOpId for a new operation.",
+        )
+    return stored.view
+
+
+async def _require_writing(tx: Transaction, wanted: Writing, message: Message, standing: Standing) -> None:
+    rules.require_writer(standing.role, frozen=standing.frozen, by_server=wanted.writer.user_id is None)
+    restraint = await require_free(tx, wanted.cause.app_id, wanted.channel_id, wanted.user_id)
+    if restraint.is_shadowed and only_reader(message) is None:
+        raise NotEditable
+    if message.deleted_at is not None:
+        raise MessageIsDeleted
+    if message.text_mode is None:
+        raise NotCollaborative
 
 
 async def _locked(tx: Transaction, wanted: Writing) -> tuple[Message, Standing]:
@@ -148,7 +166,10 @@ async def _tell(tx: Transaction, wanted: Writing, written: Message, op: OpView, 
     """Write message and operation, and one event with both: who has the version before applies the operation."""
     told = TextOp(client_op_id=op.client_op_id, user_id=op.user_id, version=op.version, ops=op.ops or [])
     data = ChangedMessage(**written.model_dump(), changed=["text"], text_op=told)
-    event = channel_event(MessageUpdated, wanted.cause, wanted.channel_id, written.cv, data)
+    only_for = only_reader(written)
+    event = channel_event(
+        MessageUpdated, wanted.cause, wanted.channel_id, written.cv, data, only_for=only_for
+    )
     await store.write_op(tx, wanted.cause.app_id, written, op, asked, event.id)
     await next_cv(tx, wanted.channel_id)
     await append(tx, [event])
