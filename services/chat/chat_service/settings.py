@@ -154,9 +154,9 @@ class ChatSettings(ServiceSettings):
         description="Latest operations kept of each collaborative text; who was away for longer begins with a snapshot.",
     )
     collab_state_bytes: int = Field(
-        262_144,
+        65_536,
         ge=1_024,
-        le=4_194_304,
+        le=1_048_576,
         validation_alias="CHAT_COLLAB_STATE_BYTES",
         description="Largest document of a message in textMode crdt, in bytes, with what it keeps of its history.",
     )

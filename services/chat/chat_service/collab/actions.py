@@ -147,7 +147,9 @@ async def _changed(
         raise BaseTooOld(kept.kept_after)
     since = [] if base == message.version else await store.list_ops(tx, message.id, after=base)
     earlier = [rules.stored_operation(one.ops or []) for one in since]
-    return await asyncio.to_thread(rules.written, message.text, operation, earlier, standing.config)
+    return await asyncio.to_thread(
+        rules.written, message.text, message.version, operation, earlier, standing.config
+    )
 
 
 def _next(message: Message, changed: Changed, cv: int, cause: Cause) -> Message:

@@ -11,10 +11,14 @@ from pycrdt import Doc, Text
 from chat_service.collab.yjs_format import (
     TEXT_NAME,
     BadUpdateError,
+    Contents,
     read_state_vector,
     read_update,
     require_base,
 )
+
+MOST_BLOCKS: Final = 500
+"""New blocks of one operation. Each may be compared with all that stand at its place, for which the channel is held."""
 
 _SEEDER: Final = 1
 """The client in whose name the server writes the text that a message was sent with; clients choose large numbers."""
@@ -53,13 +57,25 @@ def merge(state: bytes, updates: Sequence[bytes]) -> Merged:
     document: Doc[Text] = Doc()
     document.apply_update(state)
     text = document.get(TEXT_NAME, type=Text)
+    fresh = 0
     for index, update in enumerate(updates):
         try:
-            require_base(read_update(update), read_state_vector(document.get_state()))
+            fresh += _checked(document, update).fresh
+            if fresh > MOST_BLOCKS:
+                raise BadUpdateError(
+                    f"it brings more than {MOST_BLOCKS} blocks at once; send smaller updates"
+                )
             _apply(document, update)
         except ValueError as reason:
             raise UpdateRefusedError(index, reason) from reason
     return Merged(document.get_update(), str(text))
+
+
+def _checked(document: Doc[Text], update: bytes) -> Contents:
+    known = read_state_vector(document.get_state())
+    contents = read_update(update, known)
+    require_base(contents, known)
+    return contents
 
 
 def _apply(document: Doc[Text], update: bytes) -> None:

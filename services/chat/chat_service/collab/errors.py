@@ -30,13 +30,13 @@ class NotCollaborative(Conflict):
 
 
 class BaseTooOld(Conflict):
-    """What happened since the caller's version is not kept any more; `oldest` is the first version that may be a base."""
+    """What happened since the caller's version is not kept any more, or too much; `oldest` is a version that may be a base."""
 
     code = "base_too_old"
 
     def __init__(self, oldest: int) -> None:
         super().__init__(
-            "The operations since baseVersion are not kept any more.",
+            "What happened since baseVersion is not kept any more, or is too much to follow.",
             hint="Load the text anew with GET .../ops, make the change on it, and send it with a new clientOpId.",
             extra={"oldest": oldest},
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from chat_service.collab import document, ot
-from chat_service.collab.errors import DocumentTooLarge, MissingUpdates
+from chat_service.collab.errors import BaseTooOld, DocumentTooLarge, MissingUpdates
 from chat_service.collab.ot import Operation
 from chat_service.collab.yjs_format import MissingBaseError
 from chat_service.errors import ChannelFrozen
@@ -26,6 +26,8 @@ from chatsdk_runtime.errors import InvalidInput, invalid_field
 OPS_REMEMBERED_DAYS: Final = 7
 """How long the repeat of an operation is known as one after what it did is not kept any more: as long as that of a call."""
 MOST_COMPONENTS: Final = 200
+MOST_STEPS: Final = 15_000
+"""Components walked over to follow what came before: some 50 ms, for which the channel is held."""
 MOST_UPDATES: Final = 50
 MOST_UPDATE_BYTES: Final = 65_536
 _KINDS: Final = ("retain", "insert", "delete")
@@ -92,11 +94,14 @@ def stored_operation(ops: Sequence[WireOp]) -> Operation:
     return ot.normalised(_component(one, "ops") for one in ops)
 
 
-def written(text: str, operation: Operation, since: Sequence[Operation], config: ChannelConfig) -> Changed:
-    """The text after an operation that was made before those `since`.
+def written(
+    text: str, version: int, operation: Operation, since: Sequence[Operation], config: ChannelConfig
+) -> Changed:
+    """The text at a version after an operation that was made before those `since`.
 
     Raises:
         InvalidInput: the operation reaches beyond the text it was made for, or makes the text too long.
+        BaseTooOld: there is too much to follow.
     """
     length = ot.base_length(since[0]) if since else len(text)
     spanned = ot.base_length(operation)
@@ -109,7 +114,12 @@ def written(text: str, operation: Operation, since: Sequence[Operation], config:
         )
     # What follows the last component stays as it is.
     operation = ot.normalised([*operation, length - spanned])
+    steps = 0
     for earlier in since:
+        # What is deleted is cut up by what others inserted there: the operation grows on its way.
+        steps += len(earlier) + len(operation)
+        if steps > MOST_STEPS:
+            raise BaseTooOld(version)
         _, operation = ot.transform(earlier, operation)
     changed = ot.apply(text, operation)
     _require_room(changed, config)
@@ -169,7 +179,7 @@ def _invalid_update(refused: document.UpdateRefusedError) -> InvalidInput:
     return invalid_field(
         f"ops[{refused.index}]",
         "invalid_update",
-        f"is no update of a shared text: {refused}",
+        f"cannot be merged into a shared text: {refused}",
         hint='Send what the document\'s "update" event gives, of a Y.Text named "text" and nothing else.',
     )
 

@@ -34,14 +34,18 @@ class MissingBaseError(ValueError):
 
 @dataclass(slots=True)
 class Contents:
-    """What an update adds, by client as (first clock, clock behind the last), and what it stands on: (client, clock)."""
+    """What an update adds, by client as (first clock, clock behind the last), and what it stands on: (client, clock).
+
+    `fresh`: in how many blocks, those that are known left out.
+    """
 
     added: dict[int, tuple[int, int]] = field(default_factory=dict)
     needs: list[tuple[int, int]] = field(default_factory=list)
+    fresh: int = 0
 
 
-def read_update(update: bytes) -> Contents:
-    """Walk over an update.
+def read_update(update: bytes, known: StateVector) -> Contents:
+    """Walk over an update, to be merged into what is known.
 
     Raises:
         BadUpdateError: it is none, or holds something else than text.
@@ -56,6 +60,7 @@ def read_update(update: bytes) -> Contents:
             clock += _read_block(reader, found)
             if clock > _LARGEST_CLOCK:
                 raise BadUpdateError("a clock is out of range")
+            found.fresh += clock > known.get(client, 0)
         found.added[client] = (start, clock)
     for _ in range(reader.count()):
         client = reader.number(_LARGEST_ID)

@@ -100,7 +100,7 @@ GOOD = Writer(9, seeded("abc")).edit(1, "x")
 )
 def test_what_is_no_update_of_the_text_is_refused_before_the_library_sees_it(update: bytes, why: str) -> None:
     with pytest.raises(BadUpdateError, match=why):
-        read_update(update)
+        read_update(update, {})
     with pytest.raises(UpdateRefusedError, match=why) as refused:
         merge(seeded("abc"), [GOOD, update])
     assert refused.value.index == 1
@@ -117,6 +117,20 @@ def test_whatever_comes_is_merged_or_refused(noise: bytes, bent: list[tuple[int,
         except UpdateRefusedError:
             continue
         assert merge(after.state, []).text == after.text
+
+
+def test_a_crowd_of_blocks_at_one_place_is_refused_and_what_is_known_does_not_count() -> None:
+    # A client for each: the library would compare every one with all the others.
+    blocks = [
+        b"\x01" + bytes([0x80 | number % 128, 2 + number // 128]) + b"\x00\x04\x01\x04text\x01a"
+        for number in range(501)
+    ]
+    many, most = b"\xf5\x03" + b"".join(blocks) + b"\x00", b"\xf4\x03" + b"".join(blocks[:500]) + b"\x00"
+    with pytest.raises(UpdateRefusedError, match="more than 500 blocks"):
+        merge(seeded(""), [many])
+    first = merge(seeded(""), [most])
+    assert len(first.text) == 500
+    assert len(merge(first.state, [many]).text) == 501
 
 
 def test_formats_and_embeds_are_part_of_a_text() -> None:
@@ -137,5 +151,5 @@ def test_an_update_that_stands_on_what_is_not_there_is_refused() -> None:
         assert isinstance(refused.value.reason, MissingBaseError)
     assert merge(seeded("abc"), [first, second, deletion]).text == "abcd"
     with pytest.raises(MissingBaseError):
-        require_base(read_update(GOOD), {})
+        require_base(read_update(GOOD, {}), {})
     assert read_state_vector(writer.document.get_state())[9] == 2

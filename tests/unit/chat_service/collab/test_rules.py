@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chat_service.collab import rules
-from chat_service.collab.errors import DocumentTooLarge, MissingUpdates
+from chat_service.collab.errors import BaseTooOld, DocumentTooLarge, MissingUpdates
+from chat_service.collab.ot import Operation
 from chat_service.collab.rules import WireOp
 from chat_service.errors import ChannelFrozen
 from chatsdk_contracts.channels import ChannelConfig
@@ -49,15 +50,28 @@ def test_an_operation_survives_the_wire() -> None:
 
 
 def test_an_operation_follows_those_that_came_before_it_and_keeps_what_it_does_not_reach() -> None:
-    changed = rules.written("Xab", (1, "Y"), [("X", 2)], channel())
+    changed = rules.written("Xab", 2, (1, "Y"), [("X", 2)], channel())
     assert (changed.text, changed.ops) == ("XaYb", [{"retain": 2}, {"insert": "Y"}, {"retain": 1}])
 
 
 def test_the_text_has_the_channels_limit_and_an_operation_its_texts_length() -> None:
     with pytest.raises(InvalidInput, match="span 3 code points of a text that has 2"):
-        rules.written("Xab", (3,), [("X", 2)], channel())
+        rules.written("Xab", 2, (3,), [("X", 2)], channel())
     with pytest.raises(InvalidInput, match="at most 3 here"):
-        rules.written("ab", (2, "cd"), [], channel(3))
+        rules.written("ab", 2, (2, "cd"), [], channel(3))
+
+
+def test_whoever_has_too_much_to_follow_begins_anew() -> None:
+    everything, length = (-8_000,), 8_000
+    since: list[Operation] = []
+    for place in range(600):
+        since.append((10 * place + 5, "x", length - 10 * place - 5))
+        length += 1
+    text = "a" * length
+    with pytest.raises(BaseTooOld) as refused:
+        rules.written(text, 601, everything, since, channel(20_000))
+    assert refused.value.extra == {"oldest": 601}
+    assert len(rules.written(text, 601, (3, "y", 7_997), since, channel(20_000)).text) == length + 1
 
 
 def test_documents_are_limited_and_their_refusals_name_the_update() -> None:
