@@ -147,6 +147,7 @@ FURTHER_IDEAS = {
     "chat_service/messages/removal": "use cases: delete, undelete, purge",
     "chat_service/messages/send_store": "the SQL of a batch of sends",
     "chat_service/messages/rights": "who may do what to a message that is there",
+    "chat_service/messages/remains": "what remains of a message when what it said goes",
     "chat_service/messages/shadows": "messages that only their author sees, and where they stand",
     "chat_service/moderation/admission": "the question that every road which writes asks",
     "chat_service/moderation/ban_store": "the SQL of bans",

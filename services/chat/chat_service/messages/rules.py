@@ -27,7 +27,7 @@ from chat_service.mentions.rules import NOBODY, Asked, Mentioned, Present
 from chat_service.moderation.restraints import FREE, Restraint
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
-from chatsdk_contracts.messages import Attachment, Message, MessageType, TextMode, tombstone
+from chatsdk_contracts.messages import Attachment, Message, MessageType, TextMode
 from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.errors import Forbidden, IdempotencyMismatch, ServiceError, invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
@@ -376,27 +376,3 @@ def changed_by_edit(before: Message, after: Message) -> list[str]:
         "mentionGroups": before.mention_groups != after.mention_groups,
     }
     return [name for name, is_changed in changes.items() if is_changed]
-
-
-def purged(message: Message, *, now: datetime, by: UserId | None, cv: int) -> Message:
-    """What remains of a purged message; one that was deleted before keeps when and by whom."""
-    if message.deleted_at is not None:
-        gone = tombstone(message, deleted_at=message.deleted_at, deleted_by=message.deleted_by, cv=cv)
-    else:
-        gone = tombstone(message, deleted_at=now, deleted_by=by, cv=cv)
-    return gone.model_copy(update={"updated_at": now})
-
-
-def redacted(body: bytes) -> bytes:
-    """An event of a message, or of its poll, without what was said; envelope, id, place and version stay."""
-    event = orjson.loads(body)
-    data, event_type = event["data"], event["type"]
-    if event_type == "message.shadowed":
-        data, event_type = data["data"], data["told"]
-    if event_type.startswith("poll."):
-        data.update(question="", options=[{**option, "text": ""} for option in data["options"]])
-    else:
-        data.update(text="", attachments=[], custom={}, mentions=[], mentionGroups=[], linkPreviews=[])
-        if "textOp" in data:
-            data.update(textOp=None)
-    return orjson.dumps(event)
