@@ -166,6 +166,14 @@ ROUTES: dict[tuple[str, str], Door] = {
     ("POST", f"{MESSAGE}/undelete"): Door("either", "chat:write", "by role", foreign=404),
     ("DELETE", f"{MESSAGE}/purge"): Door("either", "chat:write", "by role", foreign=404),
     ("GET", f"{MESSAGE}/history"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("GET", f"{MESSAGE}/ops"): Door("either", "chat:read", OTHERS, foreign=404),
+    ("POST", f"{MESSAGE}/ops"): Door(
+        "either",
+        "chat:write",
+        "by membership",
+        {"clientOpId": "x", "baseVersion": 1, "ops": [{"insert": "x"}]},
+        404,
+    ),
     ("POST", f"{MESSAGE}/reactions"): Door("either", "reaction:write", "by membership", {"type": "👍"}, 404),
     ("GET", f"{MESSAGE}/reactions"): Door("either", "chat:read", OTHERS, foreign=404),
     ("DELETE", f"{MESSAGE}/reactions/{{reaction_type}}"): Door(
@@ -352,6 +360,7 @@ ON_BEHALF: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/api/channels/{channel_id}/messages"): {"userId": "ann"},
     ("POST", f"{MESSAGE}/thread"): {"userId": "ann"},
     ("POST", f"{MESSAGE}/reactions"): {"userId": "ann"},
+    ("POST", f"{MESSAGE}/ops"): {"userId": "ann"},
     ("POST", "/api/channels/{channel_id}/typing"): {"userId": "ann"},
     ("POST", "/api/channels/{channel_id}/polls"): {"userId": "ann"},
     ("POST", "/api/polls/{poll_id}/vote"): {"userId": "ann"},

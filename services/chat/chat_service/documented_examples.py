@@ -44,6 +44,11 @@ BODIES: Final[Mapping[str, Json]] = {
     f"POST {_CHANNEL}/messages": {"text": "Hello!", "clientMsgId": "phone-1"},
     f"PATCH {_MESSAGE}": {"text": "Hello, everybody!", "baseVersion": 1},
     f"POST {_MESSAGE}/reactions": {"type": "👍"},
+    f"POST {_MESSAGE}/ops": {
+        "clientOpId": "phone-3",
+        "baseVersion": 1,
+        "ops": [{"retain": 5}, {"insert": " there"}],
+    },
     f"POST {_MESSAGE}/thread": {"text": "Me too!", "clientMsgId": "phone-2"},
     f"POST {_MESSAGE}/thread/read": {"threadSeq": 1},
     f"POST {_MESSAGE}/polls": _POLL,

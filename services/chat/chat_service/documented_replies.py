@@ -10,6 +10,7 @@ from chat_service.apps.settings_model import AppSettings
 from chat_service.audit.views import AuditPage
 from chat_service.auth.actions import MintedToken, RevokedNow
 from chat_service.channels import views as channels
+from chat_service.collab.views import OpAnswer, OpPage
 from chat_service.discovery import Discovered
 from chat_service.erasure.views import Erasure
 from chat_service.exports.views import ShownExport
@@ -114,6 +115,8 @@ REPLIES: Final[Mapping[str, Replies]] = {
     f"POST {_MESSAGE}/undelete": {200: Message},
     f"DELETE {_MESSAGE}/purge": {200: Message},
     f"GET {_MESSAGE}/history": {200: HistoryPage},
+    f"GET {_MESSAGE}/ops": {200: OpPage},
+    f"POST {_MESSAGE}/ops": {200: OpAnswer, 201: OpAnswer},
     f"GET {_MESSAGE}/reactions": {200: ReactionPage},
     f"POST {_MESSAGE}/reactions": {200: Reaction, 201: Reaction},
     f"DELETE {_MESSAGE}/reactions/{{reaction_type}}": {200: Reaction},

@@ -9,6 +9,8 @@ import structlog
 
 from chat_service.auth.store import forget_revoked, note_key_uses
 from chat_service.auth.verifier import TokenVerifier
+from chat_service.collab.rules import OPS_REMEMBERED_DAYS
+from chat_service.collab.store import forget_dropped
 from chat_service.events import store
 from chat_service.events.redaction_store import forget as forget_redactions
 from chat_service.events.rules import LOG_KEPT_DAYS
@@ -43,6 +45,10 @@ async def maintain(pool: Pool, heartbeat: Heartbeat, *, uploads: Cleaner | None 
             await forget_expired(connection)
             await forget_results(connection, before=datetime.now(UTC) - timedelta(days=OP_RESULTS_KEPT_DAYS))
             while await forget_expired_content(connection, datetime.now(UTC)):
+                heartbeat.beat()
+            while await forget_dropped(
+                connection, before=datetime.now(UTC) - timedelta(days=OPS_REMEMBERED_DAYS)
+            ):
                 heartbeat.beat()
             await forget_revoked(connection)
             await forget_redactions(connection, before=datetime.now(UTC) - timedelta(days=LOG_KEPT_DAYS + 1))

@@ -9,6 +9,7 @@ from chat_service.auth.api import router as auth_router
 from chat_service.channels.api import router as channels_router
 from chat_service.channels.listing_api import router as listing_router
 from chat_service.channels.members_api import router as members_router
+from chat_service.collab.api import router as collab_router
 from chat_service.discovery import router as discovery_router
 from chat_service.erasure.api import router as erasure_router
 from chat_service.exports.api import router as exports_router
@@ -52,6 +53,7 @@ ROUTERS = (
     messages_router,
     reactions_router,
     message_life_router,
+    collab_router,
     threads_router,
     pins_router,
     saved_router,

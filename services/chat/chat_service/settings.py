@@ -147,6 +147,20 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_PRESENCE_HEARTBEAT_S",
         description="Seconds for which a call of POST /api/presence/heartbeat keeps a user without a socket there.",
     )
+    collab_ops_kept: int = Field(
+        500,
+        ge=1,
+        le=10_000,
+        validation_alias="CHAT_COLLAB_OPS_KEPT",
+        description="Latest operations kept of each collaborative text; who was away for longer begins with a snapshot.",
+    )
+    collab_state_bytes: int = Field(
+        65_536,
+        ge=1_024,
+        le=1_048_576,
+        validation_alias="CHAT_COLLAB_STATE_BYTES",
+        description="Largest document of a message in textMode crdt, in bytes, with what it keeps of its history.",
+    )
     undelete_days: int = Field(
         7,
         ge=0,

@@ -53,9 +53,14 @@ def _refuse(code: str, message: str) -> NoReturn:
     raise PydanticCustomError(code, "{message}", {"message": message})
 
 
+def is_storable(value: str) -> bool:
+    """Whether a text can be stored and told: it has neither NUL nor a lone surrogate."""
+    return _UNSTORABLE.search(value) is None
+
+
 def check_text(value: str) -> str:
     """Refuse what cannot be stored or told."""
-    if _UNSTORABLE.search(value):
+    if not is_storable(value):
         _refuse("invalid_text", "must not contain NUL or a lone surrogate")
     return value
 

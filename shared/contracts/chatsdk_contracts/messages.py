@@ -16,6 +16,7 @@ MessageType = Literal["regular", "system", "deleted"]
 MessageStatus = Literal["sent", "held", "rejected"]
 AttachmentType = Literal["image", "video", "audio", "file", "giphy", "voicenote"]
 MentionGroup = Literal["channel", "here"]
+TextMode = Literal["ot", "crdt"]
 
 
 class Attachment(WireModel):
@@ -88,6 +89,21 @@ class Message(WireModel):
     deleted_by: UserId | None = None
     # The hybrid logical clock of the client that wrote what the message says now, if it keeps one.
     hlc: str | None = Field(default=None, json_schema_extra={SINCE: "0.2"})
+    # How several people write the text at once; null: its author edits it.
+    text_mode: TextMode | None = Field(default=None, json_schema_extra={SINCE: "0.2"})
+
+
+class TextOp(WireModel):
+    """What was done to a collaborative text: who has version `version - 1` applies `ops`, and has `version`.
+
+    In mode ot an op is `{"retain": n}`, `{"insert": "..."}` or `{"delete": n}`, in code points; in mode crdt it is a Yjs
+    update (version 1) in base64.
+    """
+
+    client_op_id: str
+    user_id: UserId
+    version: int
+    ops: list[dict[str, int | str] | str]
 
 
 class HiddenMessage(WireModel):
@@ -118,6 +134,8 @@ class ChangedMessage(Message):
     """A message and the names of the fields that changed."""
 
     changed: list[str]
+    # The operation that changed a collaborative text.
+    text_op: TextOp | None = Field(default=None, json_schema_extra={SINCE: "0.2"})
 
 
 def tombstone(message: Message, *, deleted_at: datetime, deleted_by: UserId | None, cv: int) -> Message:

@@ -29,6 +29,7 @@ async def test_a_word_in_everything_that_a_user_wrote_is_nowhere_afterwards(tena
         "memberships",
         "uploads",
         "saved",
+        "collaboration",
         "blocks",
         "events",
     ):
@@ -98,7 +99,7 @@ async def test_a_process_that_dies_after_any_chunk_is_followed_by_another(tenant
     assert chunks >= len(rules.STEPS)
     shown = (await tenant.server("GET", f"/api/erasures/{asked.json()['id']}")).json()
     assert (shown["status"], shown["step"]) == ("done", "told")
-    assert shown["counts"]["messages"] == 5
+    assert shown["counts"]["messages"] == 7
     assert await found_in(chat, WORD) == []
     types = [event["type"] for event in await tenant.events("users/ann") if event["appid"] == tenant.id]
     assert types.count("user.erased") == 1
@@ -200,6 +201,8 @@ WHAT_BECOMES_OF = {
     "platform": NOTHING_OF_A_USER,
     "poll": "deleted with its message",
     "poll_option": "deleted with its poll",
+    "collab_op": "deleted with the user's messages; in those of others it loses what the user called it",
+    "collab_text": "deleted with the user's messages",
     "poll_vote": "deleted, and no longer counted in open polls",
     "pre_tombstone": "deleted",
     "presence_connection": "gone with the user's sockets, which a revocation closes",

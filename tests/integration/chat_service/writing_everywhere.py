@@ -66,6 +66,17 @@ async def _write_places(user: Caller, other: Caller) -> str:
     return made
 
 
+async def _write_together(user: Caller, other: Caller, messages: str) -> None:
+    """Texts that both write, and what the user's client calls that."""
+    for mode, word in (("ot", [{"insert": WORD}]), ("crdt", ["AQEJAAQBBHRleHQNendpZWJlbGt1Y2hlbgA="])):
+        own = await ok(user, "POST", messages, {"text": "", "textMode": mode})
+        op = {"clientOpId": f"o-{WORD}", "baseVersion": 1, "ops": word}
+        await ok(user, "POST", f"{messages}/{own['id']}/ops", op)
+    theirs = await ok(other, "POST", messages, {"text": "ours", "textMode": "ot"})
+    op = {"clientOpId": f"o-{WORD}", "baseVersion": 1, "ops": [{"insert": "and "}]}
+    await ok(user, "POST", f"{messages}/{theirs['id']}/ops", op)
+
+
 async def _write_messages(user: Caller, other: Caller, shared: str, file: dict[str, Any]) -> str:
     """Messages with all that belongs to them; returns the first one's id."""
     messages = f"/api/channels/{shared}/messages"
@@ -77,6 +88,7 @@ async def _write_messages(user: Caller, other: Caller, shared: str, file: dict[s
     sent: str = (await ok(user, "POST", messages, body))["id"]
     await ok(user, "PATCH", f"{messages}/{sent}", {"text": f"{WORD} two"})
     await ok(other, "POST", f"{messages}/{sent}/pin")
+    await _write_together(user, other, messages)
     await ok(user, "POST", f"{messages}/{sent}/reactions", {"type": f":{WORD}-own:"})
     await ok(other, "POST", f"{messages}/{sent}/reactions", {"type": "👍"})
     await ok(other, "POST", f"{messages}/{sent}/save")

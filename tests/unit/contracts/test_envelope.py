@@ -116,7 +116,7 @@ def test_the_bytes_of_a_message_are_pinned() -> None:
         '"custom":{},"mentions":[],"mentionGroups":[],"linkPreviews":[],"pollId":null,"replyCount":0,'
         '"lastReplyAt":null,"reactionCounts":{},"pinned":false,"pinnedAt":null,"pinnedBy":null,'
         '"createdAt":"2026-01-31T12:00:00.123Z","updatedAt":"2026-01-31T12:00:00.123Z","editedAt":null,'
-        '"deletedAt":null,"deletedBy":null,"hlc":null}}'
+        '"deletedAt":null,"deletedBy":null,"hlc":null,"textMode":null}}'
     )
 
 

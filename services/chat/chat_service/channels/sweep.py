@@ -15,7 +15,7 @@ from chat_service.channels import member_store, store, sweep_store
 from chat_service.channels.actions import delete_locked
 from chat_service.channels.membership import take_out
 from chat_service.events.log import Cause
-from chat_service.messages.changes import redacted
+from chat_service.messages.remains import redacted
 from chat_service.messages.store import redact_told
 from chat_service.uploads.link_store import unlink
 from chatsdk_contracts.ids import AppId, MessageId, UserId

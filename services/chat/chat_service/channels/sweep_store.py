@@ -154,10 +154,15 @@ with history as (
   delete from mention where message_id = any($1::uuid[])
 ), verdicts as (
   delete from screening_verdict where message_id = any($1::uuid[])
+), collab_ops as (
+  delete from collab_op where message_id = any($1::uuid[])
+), collab_texts as (
+  delete from collab_text where message_id = any($1::uuid[])
 )
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}',
+  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, text_mode = null,
+  event_ids = '{}',
   version = version + 1,
   updated_at = $2, deleted_at = coalesce(deleted_at, $2)
 where id = any($1::uuid[])

@@ -92,9 +92,14 @@ def _message(event: dict[str, Any], data: dict[str, Any], person: Person) -> Non
     if data.get("userId") == person.user_id and person.words == "redact":
         emptied: dict[str, Any] = {"text": "", "attachments": [], "custom": {}, "mentions": []}
         emptied |= {"mentionGroups": [], "linkPreviews": [], "clientMsgId": own_name(data["id"]), "hlc": None}
+        emptied |= {"textOp": None}
         data.update({name: value for name, value in emptied.items() if name in data})
     elif person.user_id in data.get("mentions", ()):
         data["mentions"] = [one for one in data["mentions"] if one != person.user_id]
+    text_op = data.get("textOp")
+    if text_op is not None and text_op["userId"] == person.user_id:
+        # What the user wrote into a text of others is theirs now; what the user's client called it may be anything.
+        text_op["clientOpId"] = f"erased-{text_op['version']}"
     if "reactionCounts" in data:
         data["reactionCounts"] = _without_types(data["reactionCounts"], person)
 

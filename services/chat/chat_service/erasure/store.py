@@ -290,11 +290,16 @@ with history as (
   delete from screening_verdict where message_id = any($1::uuid[])
 ), looked_at as (
   delete from link_preview_job where message_id = any($1::uuid[])
+), collab_ops as (
+  delete from collab_op where message_id = any($1::uuid[])
+), collab_texts as (
+  delete from collab_text where message_id = any($1::uuid[])
 )
 update message
-set status = case when status = 'held' then 'rejected' else status end, link_previews = '[]', type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, event_ids = '{}', hlc = null, request_hash = '', cv = erased.cv,
-  version = erased.version, client_msg_id = erased.client_msg_id, updated_at = $5,
+set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
+  status = case when status = 'held' then 'rejected' else status end, link_previews = '[]', reaction_counts = '{}',
+  pinned_at = null, pinned_by = null, poll_id = null, text_mode = null, event_ids = '{}', hlc = null,
+  request_hash = '', cv = erased.cv, version = erased.version, client_msg_id = erased.client_msg_id, updated_at = $5,
   deleted_at = coalesce(deleted_at, $5), purged_at = coalesce(purged_at, $5)
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) as erased (id, cv, version, client_msg_id)
 where message.id = erased.id

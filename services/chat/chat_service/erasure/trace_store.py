@@ -277,6 +277,20 @@ delete from mention_read
 where ctid in (select ctid from mention_read where app_id = $1 and user_id = $2 limit $3)
 returning 1
 """,
+    # What the user wrote into others' messages is theirs; what the user's client called it may be anything.
+    "collaboration": """
+with renamed as (
+  update collab_op
+  set client_op_id = 'erased-' || version
+  where ctid in (
+    select ctid from collab_op
+    where app_id = $1 and user_id = $2 and client_op_id <> 'erased-' || version
+    limit $3
+  )
+  returning 1
+)
+select 1 from renamed
+""",
     # Where replies stay, their author counts among the participants.
     "threads": """
 delete from thread_place

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chat_service.collab.errors import WrittenTogether
 from chat_service.events.log import append, channel_event
 from chat_service.mentions import noting
 from chat_service.mentions.noting import Asking, Said
 from chat_service.mentions.rules import Mentioned, asked_by_edit, decide
-from chat_service.messages import changes, detail_store, rights, rules, shadows, store
+from chat_service.messages import detail_store, rights, rules, shadows, store
 from chat_service.messages.actions import (
     Change,
     check_base,
@@ -90,7 +91,7 @@ async def edit(tx: Transaction, change: Change, wanted: ScreenedEdit) -> Answer:
     only_for = shadows.only_reader(message)
     edited = _edited(message, wanted, mentioned, standing.cv + 1, change.cause.now)
     await detail_store.add_history(tx, message, edited_at=change.cause.now, edited_by=change.caller.user_id)
-    data = ChangedMessage(**edited.model_dump(), changed=changes.changed_by_edit(message, edited))
+    data = ChangedMessage(**edited.model_dump(), changed=_changed_by_edit(message, edited))
     event = channel_event(MessageUpdated, change.cause, change.channel_id, edited.cv, data, only_for=only_for)
     noted = noting.Noted()
     if only_for is None:
@@ -113,6 +114,8 @@ async def _require_editable(
     await require_writing(connection, change, message)
     if message.deleted_at is not None:
         raise Conflict("The message is deleted.", extra={"current": plain(message)})
+    if message.text_mode is not None:
+        raise WrittenTogether
     check_base(message, change.base_version)
     if text == message.text:
         return
@@ -137,3 +140,14 @@ def _edited(message: Message, wanted: Edit, mentioned: Mentioned, cv: int, now: 
             "hlc": wanted.hlc,
         }
     )
+
+
+def _changed_by_edit(before: Message, after: Message) -> list[str]:
+    """The names of the fields of an edited message that differ, as the event has them."""
+    changes = {
+        "text": before.text != after.text,
+        "mentions": before.mentions != after.mentions,
+        "mentionGroups": before.mention_groups != after.mention_groups,
+        "linkPreviews": before.link_previews != after.link_previews,
+    }
+    return [name for name, is_changed in changes.items() if is_changed]

@@ -9,7 +9,7 @@ from chat_service.audit.actions import Target, note
 from chat_service.errors import NotRestorable, RoleTooLow
 from chat_service.events.log import append, channel_event, user_notice
 from chat_service.holds.check import refuse_held_message
-from chat_service.messages import changes, detail_store, rights, store
+from chat_service.messages import detail_store, remains, rights, store
 from chat_service.messages.actions import Change, check_base, lock_message, require_writing
 from chat_service.messages.shadows import only_reader
 from chat_service.messages.shelf import Shelf
@@ -121,7 +121,7 @@ async def purge(tx: Transaction, change: Change) -> Answer:
     check_base(message, change.base_version)
     await refuse_held_message(tx, change.caller.app_id, change.channel_id, message.user_id)
     now = change.cause.now
-    gone = changes.purged(message, now=now, by=change.caller.user_id, cv=standing.cv + 1)
+    gone = remains.purged(message, now=now, by=change.caller.user_id, cv=standing.cv + 1)
     await _redact_log(tx, message.id)
     await detail_store.wipe_details(tx, message.id, now)
     await unlink(tx, [message.id], now)
@@ -141,4 +141,4 @@ async def _redact_log(tx: Transaction, message_id: MessageId) -> None:
     """Take what was said out of every event that carries it."""
     told = await store.fetch_told(tx, message_id)
     if told:
-        await store.redact_told(tx, {event_id: changes.redacted(body) for event_id, body in told.items()})
+        await store.redact_told(tx, {event_id: remains.redacted(body) for event_id, body in told.items()})

@@ -39,7 +39,7 @@ MentionedGroups = Annotated[tuple[MentionGroup, ...], Field(max_length=len(get_a
 
 
 class SendMessage(RequestModel):
-    """A message to be sent: text, attachments, or both."""
+    """A message to be sent: text, attachments, or both; or a text that several people are to write."""
 
     text: Text = ""
     attachments: Annotated[list[AttachmentInput], Field(max_length=MOST_ATTACHMENTS)] = Field(
@@ -52,6 +52,7 @@ class SendMessage(RequestModel):
     hlc: HybridTime | None = None
     silent: bool = False
     type: Literal["regular", "system"] = "regular"
+    text_mode: Literal["plain", "ot", "crdt"] = "plain"
     custom: CustomObject = Field(default_factory=dict)
     mentioned_user_ids: MentionedUsers = ()
     mention_groups: MentionedGroups = ()
@@ -59,6 +60,12 @@ class SendMessage(RequestModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> SendMessage:
+        if self.text_mode != "plain":
+            # Several people begin with an empty page as well.
+            if self.type == "system":
+                message = "textMode: a system message is the app's word alone; leave textMode out"
+                raise ValueError(message)
+            return self
         if not self.text and not self.attachments:
             message = "text or attachments: at least one is needed"
             raise ValueError(message)
@@ -108,6 +115,7 @@ def send_of(
         hlc=rules.clamped_hlc(body.hlc, cause.now),
         type=body.type,
         asked=asked_by(body.mentioned_user_ids, body.mention_groups, body.text),
+        text_mode=None if body.text_mode == "plain" else body.text_mode,
     )
 
 

@@ -27,7 +27,7 @@ from chat_service.mentions.rules import NOBODY, Asked, Mentioned, Present
 from chat_service.moderation.restraints import FREE, Restraint
 from chatsdk_contracts.channels import ChannelConfig
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
-from chatsdk_contracts.messages import Attachment, Message, MessageType
+from chatsdk_contracts.messages import Attachment, Message, MessageType, TextMode
 from chatsdk_contracts.wire import to_epoch_ms
 from chatsdk_runtime.errors import Forbidden, IdempotencyMismatch, ServiceError, invalid_field
 from chatsdk_runtime.idempotency import IdempotentCall
@@ -63,6 +63,7 @@ class Send:
     hlc: str | None = None
     type: MessageType = "regular"
     asked: Asked = NOBODY
+    text_mode: TextMode | None = None
     # It has to wait for a moderator: stored, without a place in the channel.
     held: bool = False
     # Whether it may wait at all: what comes with it, as a poll does, cannot.
@@ -260,6 +261,7 @@ class Decisions:
             mentions=mentioned.users,
             mention_groups=list(mentioned.groups),
             hlc=send.hlc,
+            text_mode=send.text_mode,
             created_at=self.now,
             updated_at=self.now,
         )

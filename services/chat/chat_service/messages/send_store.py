@@ -105,6 +105,7 @@ async def write_sends(
         [_SEPARATOR.join(one.message.mentions) for one in accepted],
         [_SEPARATOR.join(one.message.mention_groups) for one in accepted],
         [one.shadowed_after for one in accepted],
+        [one.message.text_mode for one in accepted],
     )
     links = links_of(one.message for one in accepted)
     if links:
@@ -243,19 +244,19 @@ with moved as (
 ), written as (
   insert into message (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_ids, hlc, mentions, mention_groups, shadowed_after, created_at,
-    updated_at
+    parent_id, reply_to_id, silent, custom, event_ids, hlc, mentions, mention_groups, shadowed_after, text_mode,
+    created_at, updated_at
   )
   select id, channel_id, app_id, user_id, type, text, attachments::jsonb, seq, thread_seq, cv, client_msg_id,
     request_hash, parent_id, reply_to_id, silent, custom::jsonb, array[event_id], hlc,
-    string_to_array(mentions, chr(31)), string_to_array(mention_groups, chr(31)), shadowed_after, $1, $1
+    string_to_array(mentions, chr(31)), string_to_array(mention_groups, chr(31)), shadowed_after, text_mode, $1, $1
   from unnest(
     $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::text[], $20::bytea[], $21::uuid[], $22::uuid[], $23::boolean[],
-    $24::text[], $25::uuid[], $26::text[], $42::text[], $43::text[], $44::bigint[]
+    $24::text[], $25::uuid[], $26::text[], $42::text[], $43::text[], $44::bigint[], $45::text[]
   ) as sent (
     id, channel_id, app_id, user_id, type, text, attachments, seq, thread_seq, cv, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, custom, event_id, hlc, mentions, mention_groups, shadowed_after
+    parent_id, reply_to_id, silent, custom, event_id, hlc, mentions, mention_groups, shadowed_after, text_mode
   )
 )
 insert into event (id, app_id, type, subject, version, channel_id, lane, copies, body)

@@ -179,13 +179,14 @@ def message_of(row: Row) -> Message:
         deleted_at=row["deleted_at"],
         deleted_by=row["deleted_by"],
         hlc=row["hlc"],
+        text_mode=row["text_mode"],
     )
 
 
 COLUMNS = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.cv, m.version,
   m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id,
   m.reply_count, m.last_reply_at, m.reaction_counts, m.pinned_at, m.pinned_by, m.created_at, m.updated_at,
-  m.edited_at, m.deleted_at, m.deleted_by, m.hlc, m.status, m.link_previews"""
+  m.edited_at, m.deleted_at, m.deleted_by, m.hlc, m.status, m.link_previews, m.text_mode"""
 
 # Where a message `m` stands in the timeline, a reply with its thread: what is truncated or cleared is shown to nobody.
 # What is held or was rejected stands before its beginning, and so is shown to nobody either.
@@ -227,15 +228,19 @@ update message set text = $2, version = $3, cv = $4, updated_at = $5, edited_at 
 where id = $1
 """
 
-# Its poll goes with a message, votes and all.
+# Its poll goes with a message, votes and all; and what several people wrote of it.
 _WRITE_TOMBSTONE = """
 with polled as (
   delete from poll where message_id = $1
+), collab_ops as (
+  delete from collab_op where message_id = $1
+), collab_texts as (
+  delete from collab_text where message_id = $1
 )
 update message
 set type = 'deleted', text = '', attachments = '[]', custom = '{}', mentions = '{}', mention_groups = '{}',
-  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, version = $2, cv = $3,
-  updated_at = $4, deleted_at = $5, deleted_by = $6, status = $7
+  link_previews = '[]', reaction_counts = '{}', pinned_at = null, pinned_by = null, poll_id = null, text_mode = null,
+  version = $2, cv = $3, updated_at = $4, deleted_at = $5, deleted_by = $6, status = $7
 where id = $1
 """
 

@@ -45,6 +45,7 @@ async def insert_held(
         [message.hlc for message in messages],
         [_SEPARATOR.join(message.mentions) for message in messages],
         [_SEPARATOR.join(message.mention_groups) for message in messages],
+        [message.text_mode for message in messages],
     )
 
 
@@ -113,18 +114,18 @@ async def write_rejected(tx: Transaction, message: Message, event_id: str) -> No
 _INSERT_HELD = """
 insert into message (
   id, channel_id, app_id, user_id, type, text, attachments, cv, client_msg_id, request_hash, parent_id, reply_to_id,
-  silent, custom, event_ids, hlc, mentions, mention_groups, status, created_at, updated_at
+  silent, custom, event_ids, hlc, mentions, mention_groups, text_mode, status, created_at, updated_at
 )
 select id, channel_id, app_id, user_id, type, text, attachments::jsonb, cv, client_msg_id, request_hash, parent_id,
   reply_to_id, silent, custom::jsonb, array[event_id], hlc, string_to_array(mentions, e'\\x1f'),
-  string_to_array(mention_groups, e'\\x1f'), 'held', $1, $1
+  string_to_array(mention_groups, e'\\x1f'), text_mode, 'held', $1, $1
 from unnest(
   $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[],
   $11::bytea[], $12::uuid[], $13::uuid[], $14::boolean[], $15::text[], $16::uuid[], $17::text[], $18::text[],
-  $19::text[]
+  $19::text[], $20::text[]
 ) as held (
   id, channel_id, app_id, user_id, type, text, attachments, cv, client_msg_id, request_hash, parent_id, reply_to_id,
-  silent, custom, event_id, hlc, mentions, mention_groups
+  silent, custom, event_id, hlc, mentions, mention_groups, text_mode
 )
 """
 

@@ -119,6 +119,7 @@ async def test_who_is_banned_is_refused_whatever_others_would_see(floor: Floor) 
         ("POST", f"{first}/reactions", {"type": "👍"}),
         ("POST", f"{first}/pin", None),
         ("POST", f"{mine}/polls", {"question": "?", "options": OPTIONS}),
+        ("POST", f"{mine}/ops", {"clientOpId": "x", "baseVersion": 1, "ops": [{"insert": "x"}]}),
         ("POST", f"/api/polls/{made.poll['id']}/vote", {"optionIds": ["1"]}),
         ("POST", f"/api/channels/{made.open_one['id']}/join", None),
         ("POST", "/api/channels", {"type": "group", "name": "mine"}),

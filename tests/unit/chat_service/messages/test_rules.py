@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat_service.errors import ChannelFrozen, ChannelNotFound, NotAMember
 from chat_service.mentions.rules import Asked, Present
-from chat_service.messages import changes, rights, rules
+from chat_service.messages import remains, rights, rules
 from chat_service.messages.rules import Accepted, ChannelHead, Decisions, Repeat, SendFacts
 from chatsdk_contracts.ids import AppId, UserId, new_id
 from chatsdk_contracts.messages import tombstone
@@ -239,8 +239,8 @@ def test_a_purge_keeps_when_and_by_whom_a_message_was_deleted_before() -> None:
     earlier = datetime(2025, 12, 1, tzinfo=UTC)
     deleted = tombstone(STORED, deleted_at=earlier, deleted_by=UserId("ann"), cv=4)
 
-    again = changes.purged(deleted, now=NOW, by=UserId("bob"), cv=5)
-    at_once = changes.purged(STORED, now=NOW, by=UserId("bob"), cv=5)
+    again = remains.purged(deleted, now=NOW, by=UserId("bob"), cv=5)
+    at_once = remains.purged(STORED, now=NOW, by=UserId("bob"), cv=5)
 
     assert (again.deleted_at, again.deleted_by, again.updated_at, again.version) == (earlier, "ann", NOW, 3)
     assert (at_once.deleted_at, at_once.deleted_by, at_once.updated_at, at_once.version) == (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.errors import ChannelFrozen, NotAMember
-from chat_service.messages import changes, shadows
+from chat_service.messages import remains, shadows
 from chat_service.messages.rules import Accepted, Decisions, Repeat
 from chat_service.messages.visible_store import Own
 from chat_service.moderation.errors import Banned, BlockedByOther
@@ -121,14 +121,14 @@ def test_a_message_without_a_place_is_its_authors(
 @pytest.mark.parametrize("told", ["message.new", "message.updated"])
 def test_a_shadowed_event_is_redacted_like_the_one_that_it_stands_for(told: str) -> None:
     data = {"id": "m", "text": "words", "attachments": [1], "custom": {"a": 1}, "cv": 3}
-    plain = changes.redacted(orjson.dumps({"type": told, "data": data}))
-    shadowed = changes.redacted(
+    plain = remains.redacted(orjson.dumps({"type": told, "data": data}))
+    shadowed = remains.redacted(
         orjson.dumps({"type": "message.shadowed", "data": {"told": told, "data": data}})
     )
     assert orjson.loads(shadowed)["data"]["data"] == orjson.loads(plain)["data"]
     poll = {"question": "words", "options": [{"id": "1", "text": "words"}]}
     body = orjson.dumps({"type": "message.shadowed", "data": {"told": "poll.created", "data": poll}})
-    assert b"words" not in changes.redacted(body)
+    assert b"words" not in remains.redacted(body)
 
 
 def placed(seq: int) -> Message:

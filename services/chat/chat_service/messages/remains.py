@@ -1,4 +1,4 @@
-"""What changes make of a message that is there, and of the events that told of it. Pure; sends are decided in `rules`."""
+"""What remains of a message, and of the events that told of it, when what it said goes. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ import orjson
 
 from chatsdk_contracts.ids import UserId
 from chatsdk_contracts.messages import Message, tombstone
-
-
-def changed_by_edit(before: Message, after: Message) -> list[str]:
-    """The names of the fields of an edited message that differ, as the event has them."""
-    changes = {
-        "text": before.text != after.text,
-        "mentions": before.mentions != after.mentions,
-        "mentionGroups": before.mention_groups != after.mention_groups,
-        "linkPreviews": before.link_previews != after.link_previews,
-    }
-    return [name for name, is_changed in changes.items() if is_changed]
 
 
 def purged(message: Message, *, now: datetime, by: UserId | None, cv: int) -> Message:
@@ -40,4 +29,6 @@ def redacted(body: bytes) -> bytes:
         data.update(question="", options=[{**option, "text": ""} for option in data["options"]])
     else:
         data.update(text="", attachments=[], custom={}, mentions=[], mentionGroups=[], linkPreviews=[])
+        if "textOp" in data:
+            data.update(textOp=None)
     return orjson.dumps(event)
