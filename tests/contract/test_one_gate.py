@@ -1,4 +1,4 @@
-"""What is said passes the gate: nothing else makes what the writer, the edit and the poll take.
+"""What is said passes the gate: nothing else makes what the writer, the edit, the poll and the operation take.
 
 The type checker refuses a road that brings anything but a `ScreenedSend` or a `ScreenedText`; this test refuses the
 road that makes one for itself. That each road that there is leads through the gate is shown by
@@ -11,7 +11,7 @@ import ast
 
 from tests.contract.house_rules import Source, repository_files
 
-SCREENED = {"ScreenedSend", "ScreenedText"}
+SCREENED = {"ScreenedSend", "ScreenedText", "ScreenedOutcome"}
 GATE = "services/chat/chat_service/screening/gate.py"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry
 
+from chat_service.collab.rules import wire_ops
 from chat_service.instruments import ChatInstruments
 from chat_service.presence.actions import times_of
 from chat_service.presence.roster import Roster
@@ -66,6 +67,12 @@ async def by_kept_edit(room: MessageRoom, text: str) -> Said:
     return await pushed(room, {"kind": "message.edit", "messageId": sent["id"], "edit": {"text": text}})
 
 
+async def by_operation_on_a_text(room: MessageRoom, text: str) -> Said:
+    sent = await room.send("before", textMode="ot")
+    body = {"clientOpId": new_id(), "baseVersion": 1, "ops": wire_ops((text, -len("before")))}
+    return said(await room.call(room.ann, "POST", f"/{sent['id']}/ops", body))
+
+
 async def by_poll(room: MessageRoom, text: str) -> Said:
     body = {"question": text, "options": [{"text": "yes"}, {"text": "no"}]}
     return said(await room.ann.call("POST", f"/api/channels/{room.id}/polls", body))
@@ -84,6 +91,8 @@ async def by_attached_poll(room: MessageRoom, text: str) -> Said:
 
 SENDS: list[Road] = [by_http, by_server, in_a_thread, by_socket, by_kept_operation]
 EDITS: list[Road] = [by_edit, by_kept_edit]
+# What can neither be masked nor changed: only the whole of it is taken or refused.
+OPERATIONS: list[Road] = [by_operation_on_a_text]
 POLLS: list[Road] = [by_poll, by_option_of_a_poll, by_attached_poll]
 
 

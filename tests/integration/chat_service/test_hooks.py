@@ -13,7 +13,7 @@ from tests.fixtures.receiver import Behaviour, Exchange, Receiver, answer
 from tests.integration.chat_service import roads
 from tests.integration.chat_service.calling import Tenant, error_code, problems, running_doors
 from tests.integration.chat_service.message_room import MessageRoom, a_room
-from tests.integration.chat_service.roads import EDITS, POLLS, SENDS, Road
+from tests.integration.chat_service.roads import EDITS, OPERATIONS, POLLS, SENDS, Road
 from tests.waiting import wait_for
 
 HOOK = "/api/moderation/hook"
@@ -69,7 +69,7 @@ async def test_a_call_says_what_is_about_to_be_said_where_and_by_whom(tenant: Te
     )
 
 
-@pytest.mark.parametrize("road", [*SENDS, *EDITS, *POLLS], ids=lambda road: road.__name__)
+@pytest.mark.parametrize("road", [*SENDS, *EDITS, *OPERATIONS, *POLLS], ids=lambda road: road.__name__)
 async def test_a_hook_rejects_on_every_road_and_its_reason_is_told(tenant: Tenant, road: Road) -> None:
     async with hooked(tenant) as (room, receiver):
 
@@ -86,10 +86,10 @@ async def test_a_hook_rejects_on_every_road_and_its_reason_is_told(tenant: Tenan
     assert (verdict["action"], verdict["reason"], verdict["source"]) == ("reject", "No spam.", "hook")
 
 
-@pytest.mark.parametrize("road", [*SENDS, *EDITS, *POLLS], ids=lambda road: road.__name__)
+@pytest.mark.parametrize("road", [*SENDS, *EDITS, *OPERATIONS, *POLLS], ids=lambda road: road.__name__)
 async def test_what_is_over_the_limits_is_not_brought_before_the_hook(tenant: Tenant, road: Road) -> None:
     once = {"perSecond": 0.001, "burst": 1}
-    is_send = road not in {*EDITS, roads.by_attached_poll}
+    is_send = road not in {*EDITS, *OPERATIONS, roads.by_attached_poll}
     async with hooked(tenant) as (room, receiver):
         first = await room.send("first")
         limits = {"send": {"channel": once}} if is_send else {"write": {"user": once}}

@@ -1,12 +1,16 @@
 """One gate on every road: what the list rejects, masks or holds, whoever says it and however; and what it costs others."""
 
+from typing import Any
+
 import pytest
 
+from chat_service.collab.rules import wire_ops
+from chat_service.screening.gate import Gate
 from chatsdk_contracts.ids import new_id
 from tests.integration.chat_service import roads
 from tests.integration.chat_service.calling import Chat, Tenant, error_code
 from tests.integration.chat_service.message_room import MessageRoom, a_room
-from tests.integration.chat_service.roads import EDITS, POLLS, SENDS, Road
+from tests.integration.chat_service.roads import EDITS, OPERATIONS, POLLS, SENDS, Road
 
 LIST = "/api/moderation/word-list"
 SECRET = "darn"
@@ -41,7 +45,7 @@ async def stored(room: MessageRoom) -> str:
     return "\n".join(row["said"] for row in rows)
 
 
-@pytest.mark.parametrize("road", [*SENDS, *EDITS, *POLLS], ids=lambda road: road.__name__)
+@pytest.mark.parametrize("road", [*SENDS, *EDITS, *OPERATIONS, *POLLS], ids=lambda road: road.__name__)
 async def test_what_the_list_rejects_is_stored_on_no_road(room: MessageRoom, road: Road) -> None:
     code, body = await road(room, f"well, {SECRET.upper()}!")
 
@@ -58,6 +62,46 @@ async def test_what_the_list_masks_is_stored_masked_on_every_road(room: MessageR
     assert "Mask" not in await stored(room)
 
 
+async def test_an_operation_whose_text_would_be_masked_is_refused_and_repeats_are_not(
+    room: MessageRoom,
+) -> None:
+    sent = await room.send("before", textMode="ot")
+    path = f"/{sent['id']}/ops"
+    first = {"clientOpId": "1", "baseVersion": 1, "ops": wire_ops(("ma", 6))}
+    rest = {"clientOpId": "2", "baseVersion": 2, "ops": wire_ops((2, "sk ", 6))}
+    behind = {"clientOpId": "3", "baseVersion": 1, "ops": wire_ops((6, "sk"))}
+    written = await room.call(room.ann, "POST", path, first)
+    assert written.status_code == 201, written.text
+    assert error_code(await room.call(room.bob, "POST", path, rest)) == "message_rejected"
+    assert (await room.call(room.bob, "POST", path, behind)).status_code == 201
+    assert (await room.read(sent))["text"] == "mabeforesk"
+    again = await room.call(room.ann, "POST", path, first)
+    assert (again.status_code, again.json()["duplicate"]) == (200, True)
+    [verdict] = (await room.tenant.server("GET", "/api/moderation/verdicts?limit=1")).json()["verdicts"]
+    assert (verdict["messageId"], verdict["userId"], verdict["kind"]) == (sent["id"], "bob", "edit")
+
+
+async def test_what_two_operations_come_to_together_is_looked_at_too(
+    room: MessageRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await room.send("xar~", textMode="ot")
+    path, look = f"/{sent['id']}/ops", Gate.screen_operation
+    others = [{"clientOpId": "theirs", "baseVersion": 1, "ops": wire_ops((3, "n", -1))}]
+
+    async def overtaken(gate: Gate, *asked: Any) -> Any:
+        outcome = await look(gate, *asked)
+        if others:
+            theirs = await room.call(room.bob, "POST", path, others.pop())
+            assert theirs.status_code == 201, theirs.text
+        return outcome
+
+    monkeypatch.setattr(Gate, "screen_operation", overtaken)
+    mine = {"clientOpId": "mine", "baseVersion": 1, "ops": wire_ops(("d", -1, 3))}
+
+    assert error_code(await room.call(room.ann, "POST", path, mine)) == "message_rejected"
+    assert (await room.read(sent))["text"] == "xarn"
+
+
 async def test_a_poll_is_masked_in_its_question_and_its_options(room: MessageRoom) -> None:
     code, poll = await roads.by_option_of_a_poll(room, "mask")
     assert (code, [option["text"] for option in poll["options"]]) == (None, ["yes", "****"])
@@ -71,7 +115,7 @@ async def test_what_the_list_holds_waits_on_every_road(room: MessageRoom, road: 
     assert (code, body["status"], body["seq"], body["threadSeq"]) == (None, "held", None, None)
 
 
-@pytest.mark.parametrize("road", [*EDITS, *POLLS], ids=lambda road: road.__name__)
+@pytest.mark.parametrize("road", [*EDITS, *OPERATIONS, *POLLS], ids=lambda road: road.__name__)
 async def test_what_cannot_wait_is_refused_where_the_list_would_hold_it(
     room: MessageRoom, road: Road
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from chat_service.auth.principal import Principal
 from chat_service.collab import document, rules, store
-from chat_service.collab.errors import BaseTooOld, NotCollaborative
+from chat_service.collab.errors import BaseTooOld, NotCollaborative, TextMovedOn
 from chat_service.collab.rules import Changed
 from chat_service.collab.store import TextState
 from chat_service.collab.views import OpAnswer, OpPage, OpView, TextSnapshot
@@ -24,14 +24,17 @@ from chat_service.events.log import Cause, append, channel_event
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.holds.store import is_held
 from chat_service.messages.actions import require_message
+from chat_service.messages.rules import ScreenedOutcome
 from chat_service.messages.shadows import only_reader
 from chat_service.messages.store import Standing, lock_channel, next_cv
 from chat_service.moderation.admission import require_free
 from chat_service.moderation.errors import NotEditable
+from chat_service.resources import Resources
+from chat_service.screening.gate import passed
 from chatsdk_contracts.ids import ChannelId, MessageId, UserId
 from chatsdk_contracts.messages import ChangedMessage, Message, MessageUpdated, TextOp
 from chatsdk_contracts.wire import data_json, to_epoch_ms
-from chatsdk_runtime.errors import IdempotencyMismatch, invalid_field
+from chatsdk_runtime.errors import IdempotencyMismatch, ServiceError, invalid_field
 from chatsdk_runtime.idempotency import Answer
 from chatsdk_runtime.postgres import Connection, Transaction
 
@@ -61,22 +64,49 @@ class Limits:
     state_bytes: int
 
 
-async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
+async def screen(resources: Resources, wanted: Writing, limits: Limits) -> ScreenedOutcome | ServiceError:
+    """What the text may come to, or why it may not; before the transaction, as a hook takes its time.
+
+    The refusal is a value, because the repeat of an operation is answered before anything is refused.
+    """
+
+    async def look(connection: Connection) -> tuple[Message, str] | None:
+        message, standing = await _readable(connection, wanted)
+        if await _repeated(connection, wanted, message) is not None:
+            return None
+        await _require_writing(connection, wanted, message, standing)
+        kept = await store.fetch_state(connection, message.id)
+        changed = await _changed(connection, message, standing, kept, wanted, limits)
+        return message, changed.text
+
+    try:
+        return await resources.screening.screen_operation(
+            wanted.cause.app_id, wanted.channel_id, wanted.user_id, look
+        )
+    except ServiceError as refusal:
+        return refusal
+
+
+async def write(
+    tx: Transaction, wanted: Writing, limits: Limits, screened: ScreenedOutcome | ServiceError
+) -> Answer:
     """Write an operation behind those that came before it; its repeat gets what it came to.
 
     Raises:
+        TextMovedOn: with what came meanwhile, it comes to another text than the one that was screened.
         BaseTooOld: what it has to follow is not kept any more.
         NotCollaborative: the message has no such text.
         Banned, BlockedByOther, NotEditable: the writer is restrained.
     """
     message, standing = await _locked(tx, wanted)
-    asked = rules.request_hash(message.text_mode or "", wanted.base_version, wanted.ops)
-    repeat = await _repeated(tx, wanted, asked)
+    repeat = await _repeated(tx, wanted, message)
     if repeat is not None:
         return Answer(_answer(message.id, repeat, duplicate=True))
     await _require_writing(tx, wanted, message, standing)
-    kept = await store.fetch_state(tx, message.id)
+    outcome, kept = passed(screened), await store.fetch_state(tx, message.id)
     changed = await _changed(tx, message, standing, kept, wanted, limits)
+    if not outcome.allows(changed.text):
+        raise TextMovedOn
     written = _next(message, changed, standing.cv + 1, wanted.cause)
     op = OpView(
         version=written.version,
@@ -85,16 +115,20 @@ async def write(tx: Transaction, wanted: Writing, limits: Limits) -> Answer:
         ops=list(changed.ops),
         created_at=wanted.cause.now,
     )
-    await _tell(tx, wanted, written, op, asked)
+    await _tell(tx, wanted, written, op, _asked(wanted, message))
     await _keep(tx, wanted, written, kept, changed, limits)
     return Answer(_answer(message.id, op, duplicate=False), 201)
 
 
-async def _repeated(tx: Transaction, wanted: Writing, asked: bytes) -> OpView | None:
-    stored = await store.fetch_op(tx, wanted.message_id, wanted.user_id, wanted.client_op_id)
+def _asked(wanted: Writing, message: Message) -> bytes:
+    return rules.request_hash(message.text_mode or "", wanted.base_version, wanted.ops)
+
+
+async def _repeated(connection: Connection, wanted: Writing, message: Message) -> OpView | None:
+    stored = await store.fetch_op(connection, wanted.message_id, wanted.user_id, wanted.client_op_id)
     if stored is None:
         return None
-    if stored.request_hash != asked:
+    if stored.request_hash != _asked(wanted, message):
         raise IdempotencyMismatch(
             "This clientOpId was used for an operation with other content.",
             hint="Use a new clientOpId for a new operation.",
@@ -102,9 +136,11 @@ async def _repeated(tx: Transaction, wanted: Writing, asked: bytes) -> OpView | 
     return stored.view
 
 
-async def _require_writing(tx: Transaction, wanted: Writing, message: Message, standing: Standing) -> None:
+async def _require_writing(
+    connection: Connection, wanted: Writing, message: Message, standing: Standing
+) -> None:
     rules.require_writer(standing.role, frozen=standing.frozen, by_server=wanted.writer.user_id is None)
-    restraint = await require_free(tx, wanted.cause.app_id, wanted.channel_id, wanted.user_id)
+    restraint = await require_free(connection, wanted.cause.app_id, wanted.channel_id, wanted.user_id)
     if restraint.is_shadowed and only_reader(message) is None:
         raise NotEditable
     if message.deleted_at is not None:
@@ -116,12 +152,16 @@ async def _require_writing(tx: Transaction, wanted: Writing, message: Message, s
 async def _locked(tx: Transaction, wanted: Writing) -> tuple[Message, Standing]:
     if not await lock_channel(tx, wanted.cause.app_id, wanted.channel_id):
         raise ChannelNotFound
+    return await _readable(tx, wanted)
+
+
+async def _readable(connection: Connection, wanted: Writing) -> tuple[Message, Standing]:
     in_whose_name = replace(wanted.writer, user_id=wanted.user_id)
-    return await require_message(tx, in_whose_name, wanted.channel_id, wanted.message_id)
+    return await require_message(connection, in_whose_name, wanted.channel_id, wanted.message_id)
 
 
 async def _changed(
-    tx: Transaction,
+    connection: Connection,
     message: Message,
     standing: Standing,
     kept: TextState | None,
@@ -145,7 +185,7 @@ async def _changed(
         raise invalid_field("baseVersion", "unknown_version", f"the message is at version {message.version}")
     if kept is not None and base < kept.kept_after:
         raise BaseTooOld(kept.kept_after)
-    since = [] if base == message.version else await store.list_ops(tx, message.id, after=base)
+    since = [] if base == message.version else await store.list_ops(connection, message.id, after=base)
     earlier = [rules.stored_operation(one.ops or []) for one in since]
     return await asyncio.to_thread(
         rules.written, message.text, message.version, operation, earlier, standing.config

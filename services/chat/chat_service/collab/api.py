@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
 from chat_service.auth.credentials import ChatReader, ChatWriter
 from chat_service.collab import actions
 from chat_service.collab.actions import Asked, Limits, Writing
+from chat_service.collab.errors import TextMovedOn
 from chat_service.collab.requests import WriteOps
 from chat_service.doors import (
     acting_user,
@@ -21,11 +22,14 @@ from chat_service.doors import (
     utc_now,
 )
 from chatsdk_contracts.wire import data_json
-from chatsdk_runtime.idempotency import Answer
-from chatsdk_runtime.postgres import Transaction, snapshot
+from chatsdk_runtime.postgres import snapshot
 from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api/channels/{channel_id}/messages/{message_id}/ops", tags=["messages"])
+
+
+# Each is screened anew, if the app screens; elsewhere the first one counts.
+_TRIES: Final = 3
 
 
 @router.post("", status_code=201)
@@ -44,13 +48,19 @@ async def write_ops(
         base_version=body.base_version,
         ops=body.ops,
     )
-    settings = resources_of(request).settings
-    limits = Limits(settings.collab_ops_kept, settings.collab_state_bytes)
-
-    async def effect(tx: Transaction) -> Answer:
-        return await actions.write(tx, wanted, limits)
-
-    return await mutate(request, caller.scope, effect, partial(actions.reread, wanted=wanted))
+    resources = resources_of(request)
+    limits = Limits(resources.settings.collab_ops_kept, resources.settings.collab_state_bytes)
+    reread = partial(actions.reread, wanted=wanted)
+    tries_left = _TRIES
+    while True:
+        screened = await actions.screen(resources, wanted, limits)
+        effect = partial(actions.write, wanted=wanted, limits=limits, screened=screened)
+        try:
+            return await mutate(request, caller.scope, effect, reread)
+        except TextMovedOn:
+            tries_left -= 1
+            if not tries_left:
+                raise
 
 
 @router.get("")

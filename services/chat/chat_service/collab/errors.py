@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsdk_runtime.errors import Conflict
+from chatsdk_runtime.errors import Conflict, Unavailable
 
 
 class WrittenTogether(Conflict):
@@ -63,4 +63,17 @@ class DocumentTooLarge(Conflict):
         super().__init__(
             f"The document would have more than {most_bytes} bytes.",
             hint="Go on in a new message: send one with this text.",
+        )
+
+
+class TextMovedOn(Unavailable):
+    """Others wrote while the app looked at what the operation makes of the text, each time that it was tried."""
+
+    code = "text_moved_on"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Others are writing this text faster than it can be screened; nothing was written.",
+            hint="Send the same request again in a moment.",
+            headers={"Retry-After": "1"},
         )

@@ -75,6 +75,17 @@ ScreenedSend = NewType("ScreenedSend", Send)
 ScreenedText = NewType("ScreenedText", str)
 
 
+@dataclass(frozen=True, slots=True)
+class ScreenedOutcome:
+    """What a text may come to by an operation on it; None is whatever it comes to."""
+
+    text: str | None = None
+
+    def allows(self, text: str) -> bool:
+        """Whether it is what was screened."""
+        return self.text in {None, text}
+
+
 @dataclass(slots=True)
 class ChannelHead:
     """A locked channel's counters; they grow as sends are accepted. `is_told`: members hear of one of them."""

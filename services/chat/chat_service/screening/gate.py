@@ -22,12 +22,21 @@ from chat_service.instruments import ScreeningInstruments
 from chat_service.mentions.rules import asked_by_change
 from chat_service.messages import send_store
 from chat_service.messages.batch import facts_of
-from chat_service.messages.rules import Accepted, Decisions, Repeat, ScreenedSend, ScreenedText, Send
+from chat_service.messages.rules import (
+    Accepted,
+    Decisions,
+    Repeat,
+    ScreenedOutcome,
+    ScreenedSend,
+    ScreenedText,
+    Send,
+)
 from chat_service.screening import rules
-from chat_service.screening.errors import ReviewNotPossible
+from chat_service.screening.errors import MessageRejected, ReviewNotPossible
 from chat_service.screening.judging import Judges, Said
 from chat_service.screening.known import AppScreen, KnownScreens
 from chat_service.screening.lines import Lines
+from chat_service.screening.rules import Ruling
 from chat_service.settings import ChatSettings
 from chatsdk_contracts.ids import AppId, ChannelId, MessageId, UserId, new_id
 from chatsdk_contracts.messages import Message
@@ -40,6 +49,8 @@ from chatsdk_runtime.postgres import Connection, Pool, reading
 Screened = TypeVar("Screened")
 Look = Callable[[Connection], Awaitable[Message]]
 """Reads what is to be changed, or raises why it may not be."""
+LookForOutcome = Callable[[Connection], Awaitable[tuple[Message, str] | None]]
+"""Reads a text that several people write and what an operation makes of it; None for one that came before."""
 LookForAuthor = Callable[[Connection], Awaitable[UserId]]
 """Reads in whose name something is said, or raises why it may not be."""
 
@@ -158,14 +169,43 @@ class Gate:
             message = await look(connection)
         if message.text == text:
             return ScreenedText(text)
-        fields = message.model_dump(include=set(Draft.model_fields) - {"poll", "text"})
-        draft = Draft(**fields, text=text)
-        said = Said("edit", app_id, channel_id, channel_type, draft, message.text)
-        async with self._lines.turn(app_id, message.user_id, channel_id):
+        said = Said("edit", app_id, channel_id, channel_type, _edited(message, text), message.text)
+        return ScreenedText(await self._judged(screen, said, listed))
+
+    async def screen_operation(
+        self, app_id: AppId, channel_id: ChannelId, writer_id: UserId, look: LookForOutcome
+    ) -> ScreenedOutcome:
+        """What an operation makes of a text that several people write. Nothing of it can be masked or changed on the way.
+
+        Raises:
+            MessageRejected: the app does not take it, or not as it is.
+            ReviewNotPossible: it would have to wait for a moderator.
+            ServiceError: it would be refused anyway.
+        """
+        screen = await self._known.of(app_id)
+        if screen.is_plain:
+            return ScreenedOutcome()
+        channel_type = await self._type_of(app_id, channel_id)
+        async with reading(self._pool) as connection:
+            outcome = await look(connection)
+        if outcome is None:
+            return ScreenedOutcome()
+        message, text = outcome
+        listed = rules.by_list(screen.matcher(channel_type).look(text))
+        if (listed is not None or screen.hook is not None) and text != message.text:
+            draft = _edited(message, text).model_copy(update={"user_id": writer_id})
+            said = Said("edit", app_id, channel_id, channel_type, draft, message.text)
+            if await self._judged(screen, said, listed) != text:
+                raise MessageRejected
+        return ScreenedOutcome(text)
+
+    async def _judged(self, screen: AppScreen, said: Said, listed: Ruling | None) -> str:
+        """The text of what cannot wait, as it may be written."""
+        async with self._lines.turn(said.app_id, said.draft.user_id, said.channel_id):
             content, is_held = await self._judges.judge(screen, said, listed)
         if is_held:
             raise ReviewNotPossible
-        return ScreenedText(content.text)
+        return content.text
 
     async def screen_poll(
         self, app_id: AppId, channel_id: ChannelId, texts: Sequence[str], look: LookForAuthor
@@ -243,6 +283,11 @@ def _drafted(wanted: Send) -> dict[str, Any]:
         "reply_to_id": wanted.reply_to_id,
         "silent": wanted.silent,
     }
+
+
+def _edited(message: Message, text: str) -> Draft:
+    """A message as it would be with this text."""
+    return Draft(**message.model_dump(include=set(Draft.model_fields) - {"poll", "text"}), text=text)
 
 
 def _now() -> datetime:
