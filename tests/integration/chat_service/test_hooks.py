@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from chat_service.collab.rules import wire_ops
 from tests.fixtures import hostility
 from tests.fixtures.receiver import Behaviour, Exchange, Receiver, answer
 from tests.integration.chat_service import roads
@@ -105,6 +106,30 @@ async def test_what_is_over_the_limits_is_not_brought_before_the_hook(tenant: Te
 
         assert code == "rate_limited"
     assert not any("too much" in orjson.dumps(one).decode() for one in asked(receiver))
+
+
+async def test_what_two_operations_come_to_together_is_looked_at_too(tenant: Tenant) -> None:
+    async with hooked(tenant) as (room, receiver):
+        sent = await room.send("xar~", textMode="ot")
+        path = f"/{sent['id']}/ops"
+        others = [{"clientOpId": "theirs", "baseVersion": 1, "ops": wire_ops((3, "n", -1))}]
+
+        async def judge(exchange: Exchange) -> bool:
+            assert exchange.received is not None
+            if others:
+                # While the app looks at one, another comes.
+                theirs = await room.call(room.bob, "POST", path, others.pop())
+                assert theirs.status_code == 201, theirs.text
+            is_darn = exchange.received.event["message"]["text"] == "darn"
+            return await says(action="reject" if is_darn else "accept")(exchange)
+
+        receiver.always(judge)
+        mine = {"clientOpId": "mine", "baseVersion": 1, "ops": wire_ops(("d", -1, 3))}
+        refused = await room.call(room.ann, "POST", path, mine)
+
+        assert error_code(refused) == "message_rejected"
+        assert (await room.read(sent))["text"] == "xarn"
+    assert [one["message"]["text"] for one in asked(receiver)[1:]] == ["dar~", "xarn", "darn"]
 
 
 async def test_a_hook_changes_what_it_names(tenant: Tenant) -> None:

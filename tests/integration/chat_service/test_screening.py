@@ -1,11 +1,8 @@
 """One gate on every road: what the list rejects, masks or holds, whoever says it and however; and what it costs others."""
 
-from typing import Any
-
 import pytest
 
 from chat_service.collab.rules import wire_ops
-from chat_service.screening.gate import Gate
 from chatsdk_contracts.ids import new_id
 from tests.integration.chat_service import roads
 from tests.integration.chat_service.calling import Chat, Tenant, error_code
@@ -79,27 +76,6 @@ async def test_an_operation_whose_text_would_be_masked_is_refused_and_repeats_ar
     assert (again.status_code, again.json()["duplicate"]) == (200, True)
     [verdict] = (await room.tenant.server("GET", "/api/moderation/verdicts?limit=1")).json()["verdicts"]
     assert (verdict["messageId"], verdict["userId"], verdict["kind"]) == (sent["id"], "bob", "edit")
-
-
-async def test_what_two_operations_come_to_together_is_looked_at_too(
-    room: MessageRoom, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = await room.send("xar~", textMode="ot")
-    path, look = f"/{sent['id']}/ops", Gate.screen_operation
-    others = [{"clientOpId": "theirs", "baseVersion": 1, "ops": wire_ops((3, "n", -1))}]
-
-    async def overtaken(gate: Gate, *asked: Any) -> Any:
-        outcome = await look(gate, *asked)
-        if others:
-            theirs = await room.call(room.bob, "POST", path, others.pop())
-            assert theirs.status_code == 201, theirs.text
-        return outcome
-
-    monkeypatch.setattr(Gate, "screen_operation", overtaken)
-    mine = {"clientOpId": "mine", "baseVersion": 1, "ops": wire_ops(("d", -1, 3))}
-
-    assert error_code(await room.call(room.ann, "POST", path, mine)) == "message_rejected"
-    assert (await room.read(sent))["text"] == "xarn"
 
 
 async def test_a_poll_is_masked_in_its_question_and_its_options(room: MessageRoom) -> None:
