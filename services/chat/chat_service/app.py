@@ -33,6 +33,7 @@ from chat_service.jobs.worker import JobWorker
 from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
 from chat_service.moderation.expiry import end_bans
+from chat_service.notifications.telling import NotificationTeller
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
 from chat_service.presence.reaping import Reaper
@@ -243,6 +244,14 @@ class _Service:
             self._pool, epoch=epoch, interval_s=self._settings.retention_interval_s, wake_relay=relay.wake
         )
         loops.start("retention", expiry.run)
+        teller = NotificationTeller(
+            self._pool,
+            epoch=epoch,
+            interval_s=self._settings.notification_interval_s,
+            largest=self._settings.notification_channel_members,
+            wake_relay=relay.wake,
+        )
+        loops.start("notifications", teller.run)
         self._start_jobs(relay, depot, epoch)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 

@@ -104,6 +104,13 @@ def user_event(
     return _event(event_class, cause, subject_of("users", user_id), version, data, None, None)
 
 
+def user_notice(
+    event_class: type[Event], cause: Cause, user_id: UserId, channel_id: ChannelId, data: WireModel
+) -> LoggedEvent:
+    """An event about a user in a channel that is logged and told, and stands outside the user's order."""
+    return _event(event_class, cause, subject_of("users", user_id), None, data, channel_id, None)
+
+
 def workspace_event(
     event_class: type[Event], cause: Cause, workspace_id: WorkspaceId, version: int, data: WireModel
 ) -> LoggedEvent:
