@@ -236,6 +236,7 @@ FURTHER_IDEAS = {
     "chat_service/uploads/signing": "addresses that are credentials",
     "chat_service/uploads/sniffing": "what the first bytes say",
     "chat_service/uploads/views": "an upload as it is shown",
+    "chat_service/notifications/telling": "the loop that tells apps of what is unread",
     "chat_service/polls/closing": "the loop that closes polls in time",
     "chat_service/polls/views": "a poll as one caller sees it",
     "chat_service/search/index_store": "the SQL of the index",

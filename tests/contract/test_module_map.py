@@ -100,6 +100,7 @@ DRIVEN_BY = {
     "chat_service/moderation/restraint_store": f"{CHAT}/moderation/test_every_road.py",
     "chat_service/moderation/views": f"{CHAT}/moderation/test_reports.py",
     "chat_service/pins/actions": f"{CHAT}/test_pins.py",
+    "chat_service/notifications/store": "tests/integration/chat_service/test_notifications.py",
     "chat_service/pins/store": f"{CHAT}/test_pins.py",
     "chat_service/reactions/actions": f"{CHAT}/test_reactions.py",
     "chat_service/reactions/store": f"{CHAT}/test_reactions.py",

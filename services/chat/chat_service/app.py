@@ -33,6 +33,7 @@ from chat_service.jobs.worker import JobWorker
 from chat_service.limits.limiter import Limiter
 from chat_service.messages.writer import MessageWriter
 from chat_service.moderation.expiry import end_bans
+from chat_service.notifications.telling import NotificationTeller
 from chat_service.polls.closing import close_polls
 from chat_service.presence.actions import times_of
 from chat_service.presence.reaping import Reaper
@@ -255,6 +256,8 @@ class _Service:
             self._settings, self._pool, strangers.pages, epoch, relay.wake, self._instruments.previews
         )
         loops.start("link-previews", previews.run)
+        teller = NotificationTeller.open(self._settings, self._pool, epoch, relay.wake)
+        loops.start("notifications", teller.run)
         self._start_jobs(relay, depot, epoch)
         loops.start("maintenance", partial(maintenance.maintain, self._pool, uploads=self._cleaner(depot)))
 

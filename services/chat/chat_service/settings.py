@@ -338,6 +338,18 @@ class ChatSettings(ServiceSettings):
         validation_alias="CHAT_RATE_LIMIT_ANSWER_S",
         description="Seconds that the database has for answering about limits, before each replica limits by itself.",
     )
+    notification_interval_s: float = Field(
+        2.0,
+        gt=0,
+        validation_alias="CHAT_NOTIFICATION_INTERVAL_S",
+        description="Seconds between two looks for unread messages of which an app wants to be told.",
+    )
+    notification_channel_members: int = Field(
+        1_000,
+        ge=1,
+        validation_alias="CHAT_NOTIFICATION_CHANNEL_MEMBERS",
+        description="Members above which an app is told of mentions in a channel alone.",
+    )
     fault_points: str = Field(
         "",
         validation_alias="CHATSDK_FAULT_POINTS",

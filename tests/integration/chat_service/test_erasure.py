@@ -198,6 +198,7 @@ WHAT_BECOMES_OF = {
     "message_search": "deleted",
     "op_lane": "deleted",
     "op_result": "deleted",
+    "notification_scan": NOTHING_OF_A_USER,
     "platform": NOTHING_OF_A_USER,
     "poll": "deleted with its message",
     "poll_option": "deleted with its poll",

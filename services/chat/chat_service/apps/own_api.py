@@ -64,12 +64,20 @@ class ChosenLimits(RequestModel):
     upload: ChosenCallRates = ChosenCallRates()
 
 
+class ChosenNotifyAfter(RequestModel):
+    """Seconds after which the app's server is told of an unread message; null and what is left out: never."""
+
+    offline_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    unread_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
+
+
 class ChangeSettings(RequestModel):
-    """What to choose; what is left out stays as it is. `rateLimits` are chosen anew as a whole."""
+    """What to choose; what is left out stays as it is. `rateLimits` and `notifyAfter` are chosen anew as a whole."""
 
     user_directory: UserDirectory = "shared_channels"
     retention_days: RetentionDays = Field(default_factory=dict)
     rate_limits: ChosenLimits = ChosenLimits()
+    notify_after: ChosenNotifyAfter = ChosenNotifyAfter()
 
 
 @router.get("/keys")

@@ -104,9 +104,15 @@ def user_event(
     return _event(event_class, cause, subject_of("users", user_id), version, data, None, None)
 
 
-def user_notice(event_class: type[Event], cause: Cause, user_id: UserId, data: WireModel) -> LoggedEvent:
-    """An event for a user that is logged and told like any other, and stands outside the user's order."""
-    return _event(event_class, cause, subject_of("users", user_id), None, data, None, None)
+def user_notice(
+    event_class: type[Event],
+    cause: Cause,
+    user_id: UserId,
+    data: WireModel,
+    channel_id: ChannelId | None = None,
+) -> LoggedEvent:
+    """An event about a user (in a channel) that is logged and told, and stands outside the user's order."""
+    return _event(event_class, cause, subject_of("users", user_id), None, data, channel_id, None)
 
 
 def workspace_event(
