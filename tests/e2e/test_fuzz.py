@@ -53,6 +53,9 @@ EXAMPLE_STATUS: Final[Mapping[str, int]] = {
     "DELETE /api/channels/{channel_id}/bans/{user_id}": 404,
     "POST /api/channels/{channel_id}/messages/{message_id}/reject": 409,
     "POST /api/moderation/held/{message_id}/reject": 409,
+    # One person alone writes the message's text.
+    "GET /api/channels/{channel_id}/messages/{message_id}/ops": 409,
+    "POST /api/channels/{channel_id}/messages/{message_id}/ops": 409,
     # Whoever tries wrote the message.
     "POST /api/channels/{channel_id}/messages/{message_id}/report": 400,
     "POST /api/moderation/{message_id}/report": 400,

@@ -44,6 +44,7 @@ _HELD: Final = (
 FURTHER: Final[Mapping[str, tuple[int, ...]]] = {
     "GET /api/mentions/search": (404,),
     "GET /api/moderation/hook": (404,),
+    "GET /api/channels/{channel_id}/messages/{message_id}/ops": (409,),
     "POST /api/uploads/direct": (415,),
     f"PUT {_UPLOAD}/data": (403, 415),
     f"POST {_UPLOAD}/confirm": (400, 413, 415),
