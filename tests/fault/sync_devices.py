@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 import re
-import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from tests.waiting import wait_for
 _WORD = re.compile(r"word\d+end")
 
 
-@dataclass
+@dataclass(repr=False)
 class Phone(Device):
     """A device that asks for pages, of any size and from any replica."""
 
@@ -63,19 +63,22 @@ class Phone(Device):
         return {(room, at) for (room, user), at in since.items() if user == self.user.id}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__} of {self.user.id}"
+        return f"{type(self).__name__} {self.client_id}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Follower(Phone):
     """A device that follows everything on a socket of any replica, and goes on from its cursor on another."""
 
     chance: random.Random = field(default_factory=random.Random)
     fault: BaseException | None = None
     connects: int = 0
-    log: list[str] = field(default_factory=list)
+    heard: deque[str] = field(default_factory=lambda: deque(maxlen=12))
     leaving: set[str] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}, which heard last: " + "\n  ".join(["", *self.heard])
 
     def start(self) -> None:
         """Follow, until `stop`."""
@@ -114,7 +117,7 @@ class Follower(Phone):
         return told
 
     async def _hear(self, frame: dict[str, Any]) -> None:
-        self.log.append(f"{time.monotonic():.3f} {json.dumps(frame)[:400]}")
+        self.heard.append(json.dumps(frame)[:300])
         match frame["type"]:
             case "sync":
                 await self.take(frame["page"])
@@ -170,6 +173,7 @@ class Follower(Phone):
                 own = self.messages.get(data["id"], {}).get("ownReactions", [])
                 said = {name: value for name, value in data.items() if name != "changed"}
                 self.keep(said | {"ownReactions": own if data["deletedAt"] is None else []})
+                self._move_marker(event["type"], data)
             case ("reaction", _, what):
                 self._hear_reaction(data, cv, added=what == "added")
             case ("thread", _, _):
@@ -184,6 +188,13 @@ class Follower(Phone):
                 self.members.pop((room, data["userId"]), None)
             case other:
                 raise AssertionError(f"{self!r} does not know {other}")
+
+    def _move_marker(self, event_type: str, message: dict[str, Any]) -> None:
+        """What the user sends is read by them, unless they said otherwise since."""
+        state = self.states[message["channelId"]]
+        is_own = event_type == "message.new" and message["userId"] == self.user.id
+        if is_own and message["seq"] and message["createdAt"] > state.get("updatedAt", ""):
+            state["lastReadSeq"] = max(state["lastReadSeq"], message["seq"])
 
     def _hear_reaction(self, data: dict[str, Any], cv: int, *, added: bool) -> None:
         changes: dict[str, Any] = {"reactionCounts": data["counts"]}

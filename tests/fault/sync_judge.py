@@ -1,7 +1,8 @@
 """What a device must have in the end: what its user gets by the plain calls. And what the database must have: each effect once."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -9,7 +10,7 @@ import asyncpg
 from tests.fault.sync_devices import Follower, Phone
 from tests.fault.sync_world import World
 from tests.fault.truth import _DENSE_CV, _DENSE_LANES
-from tests.fixtures.device import Device
+from tests.fixtures.device import _STATE, Device
 
 # A change of these is told beside a message's or member's event, not by one of the channel's own.
 _SETTINGS = ("id", "type", "name", "description", "image", "custom", "config", "frozen", "deletedAt")
@@ -44,8 +45,9 @@ async def truth_for(device: Phone) -> Device:
 def differences(device: Phone, truth: Device) -> list[str]:
     """What a device has and should not, or has not and should."""
     found = _compare("version", device.seen, truth.seen)
-    found += _compare("marker", device.states, truth.states)
-    found += _compare("message", _messages(device, device), _messages(truth, device))
+    found += _compare("state", _states(device), _states(truth))
+    left_out = _NOT_IN_EVENTS if isinstance(device, Follower) else ()
+    found += _compare("message", _messages(device, truth, left_out), _messages(truth, device, left_out))
     found += _compare("role", _roles(device), _roles(truth))
     found += _compare("settings", _settings(device), _settings(truth))
     return [f"{device!r}: {one}" for one in found]
@@ -65,8 +67,6 @@ async def effects_differ(database: str, world: World) -> list[str]:
         ]
     finally:
         await connection.close()
-    import json
-
     told = [(row["type"], json.loads(row["data"])) for row in rows]
     made = Counter(data["id"] for kind, data in told if kind == "message.new")
     edited = Counter(data["text"] for kind, data in told if kind == "message.updated" and data["text"])
@@ -96,13 +96,18 @@ def _operations_differ(world: World, kinds: Mapping[str, str], edited: Mapping[s
     return found
 
 
-def _messages(device: Device, of: Phone) -> dict[str, Any]:
-    left_out = _NOT_IN_EVENTS if isinstance(of, Follower) else ()
+def _messages(device: Device, other: Device, left_out: Sequence[str]) -> dict[str, Any]:
+    """All messages but deleted replies that the other does not have: who loads a thread before it grows sees none."""
     return {
         key: {name: value for name, value in one.items() if name not in left_out}
         | {"ownReactions": sorted(one["ownReactions"])}
         for key, one in device.messages.items()
+        if key in other.messages or one["type"] != "deleted" or one["parentId"] is None
     }
+
+
+def _states(device: Device) -> dict[str, Any]:
+    return {key: {name: one[name] for name in _STATE} for key, one in device.states.items()}
 
 
 def _roles(device: Device) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Story:
     phones: list[Phone] = field(default_factory=list)
     followers: list[Follower] = field(default_factory=list)
     turns: dict[int, asyncio.Lock] = field(default_factory=dict)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    dying: asyncio.Task[None] | None = None
 
     @property
     def devices(self) -> list[Phone]:
@@ -91,20 +93,16 @@ class Story:
     async def go_on(self, deeds: int, kills: int) -> None:
         """So many deeds, a few at a time, and kills between them."""
         deaths = set(self.chance.sample(range(deeds // 8, deeds), kills))
-        running: set[asyncio.Task[None]] = set()
-        dying: asyncio.Task[None] | None = None
         for number in range(deeds):
             if number in deaths:
-                if dying is not None:
-                    await dying
-                dying = asyncio.create_task(self._kill_one(self.chance.randrange(2)))
-            running.add(asyncio.create_task(self._deed()))
-            if len(running) >= AT_ONCE:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await self._one_dies(self.chance.randrange(2))
+            self.running.add(asyncio.create_task(self._deed()))
+            if len(self.running) >= AT_ONCE:
+                done, self.running = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             self._raise_faults()
-        await asyncio.gather(*running, *([dying] if dying else []))
+        await asyncio.gather(*self.running, *([self.dying] if self.dying else []))
 
     async def settle(self, database: str) -> None:
         """Everybody catches up, and has the truth."""
@@ -125,21 +123,24 @@ class Story:
         assert await effects_differ(database, self.world) == []
 
     async def end(self) -> None:
-        """Close what is open."""
-        for follower in self.followers:
-            await follower.stop()
+        """Stop what still goes on, and close what is open."""
+        for task in self.running:
+            task.cancel()
+        still = [*self.running, *([self.dying] if self.dying else [])]
+        await asyncio.gather(*still, *(one.stop() for one in self.followers), return_exceptions=True)
 
     def _raise_faults(self) -> None:
         for follower in self.followers:
             if follower.fault is not None:
                 raise follower.fault
 
-    async def _kill_one(self, number: int) -> None:
+    async def _one_dies(self, number: int) -> None:
+        """Kill a replica; it comes back by itself. The other one is there: never are both away."""
+        if self.dying is not None:
+            await self.dying
         replica = self.world.replicas[number]
-        # Never both: the other one answers meanwhile.
-        await self.world.replicas[1 - number].wait_ready()
         await replica.kill()
-        await replica.wait_ready()
+        self.dying = asyncio.create_task(replica.wait_ready())
 
     def _deed(self) -> Coroutine[Any, Any, None]:
         """The next deed: all chance is taken here, before anything is waited for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -10,7 +10,8 @@ from uuid import UUID
 
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.sync.cursor import Cursor
-from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.ids import ChannelId, UserId
+from chatsdk_contracts.sync import Change, MessageChange
 from chatsdk_contracts.wire import from_epoch_ms
 
 Kind = Literal["message", "member", "channel", "none"]
@@ -83,6 +84,15 @@ def covered_by(touches: Sequence[Touch]) -> list[Covered]:
             shown.append(Covered(touch.channel_id, touch.kind, touch.entity_id, cv_from, touch.version))
             begun[touch.channel_id] = touch.version + 1
     return shown
+
+
+def sent_to(changes: Iterable[Change], user_id: UserId) -> set[ChannelId]:
+    """The channels in which these changes show a message of the user's."""
+    return {
+        one.channel_id
+        for one in changes
+        if isinstance(one, MessageChange) and one.message.user_id == user_id
+    }
 
 
 def is_too_old(since: datetime, now: datetime, *, kept_days: int) -> bool:
