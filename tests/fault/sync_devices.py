@@ -117,7 +117,8 @@ class Follower(Phone):
         return told
 
     async def _hear(self, frame: dict[str, Any]) -> None:
-        self.heard.append(json.dumps(frame)[:300])
+        if frame["type"] != "heartbeat":
+            self.heard.append(json.dumps(frame)[:400])
         match frame["type"]:
             case "sync":
                 await self.take(frame["page"])
@@ -193,7 +194,7 @@ class Follower(Phone):
         """What the user sends is read by them, unless they said otherwise since."""
         state = self.states[message["channelId"]]
         is_own = event_type == "message.new" and message["userId"] == self.user.id
-        if is_own and message["seq"] and message["createdAt"] > state.get("updatedAt", ""):
+        if is_own and message["seq"] and message["createdAt"] > state["updatedAt"]:
             state["lastReadSeq"] = max(state["lastReadSeq"], message["seq"])
 
     def _hear_reaction(self, data: dict[str, Any], cv: int, *, added: bool) -> None:
