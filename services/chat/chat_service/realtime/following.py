@@ -19,6 +19,7 @@ from chat_service.realtime import store
 from chat_service.realtime.connection import Connection
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.protocol import WantedChannel, frame
+from chat_service.realtime.rules import topic_key
 from chat_service.realtime.topic import Joining, Topic, TopicEvent
 from chat_service.sync import actions as sync
 from chat_service.sync import cursor as cursors
@@ -278,15 +279,17 @@ class Following:
 
     async def _follow_joined(self, connection: Connection, channel_id: ChannelId) -> None:
         """A channel that the user just came into: the client loads it, and then has everything."""
+        subject = subject_of("channels", channel_id)
         try:
-            [topic] = await self._hub.open(connection.app_id, [subject_of("channels", channel_id)])
+            [topic] = await self._hub.open(connection.app_id, [subject])
             if topic.key in connection.topics or connection.closing is not None:
                 return
             joining = _join(connection, topic)
             async with reading(self._pool) as database:
                 allowed = await store.allowed(database, connection.app_id, connection.user_id, [channel_id])
         except DATABASE_AWAY as outage:
-            # The client finds the channel in its next page.
+            # The next heartbeat finds it again, and gives no cursor until then.
+            self._hub.unfollow(connection, topic_key(connection.app_id, subject))
             log.info("follow_failed", error=f"{type(outage).__name__}: {outage}")
             return
         if channel_id not in allowed:
