@@ -105,7 +105,9 @@ class Follower(Phone):
         told = False
         try:
             async with session.ws_connect(url, heartbeat=None) as socket:
-                await socket.send_json({"type": "connect", "token": self.user.token, "clientId": self.client_id, **start})
+                await socket.send_json(
+                    {"type": "connect", "token": self.user.token, "clientId": self.client_id, **start}
+                )
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         told = True
@@ -178,7 +180,9 @@ class Follower(Phone):
             case ("reaction", _, what):
                 self._hear_reaction(data, cv, added=what == "added")
             case ("thread", _, _):
-                self._change(data["parentId"], cv, replyCount=data["replyCount"], lastReplyAt=data["lastReplyAt"])
+                self._change(
+                    data["parentId"], cv, replyCount=data["replyCount"], lastReplyAt=data["lastReplyAt"]
+                )
             case ("channel", _, "truncated"):
                 self.drop_up_to(room, data["truncatedSeq"])
             case ("channel", _, "updated"):

@@ -70,11 +70,15 @@ async def effects_differ(database: str, world: World) -> list[str]:
     told = [(row["type"], json.loads(row["data"])) for row in rows]
     made = Counter(data["id"] for kind, data in told if kind == "message.new")
     edited = Counter(data["text"] for kind, data in told if kind == "message.updated" and data["text"])
-    ended = Counter((kind, data["id"]) for kind, data in told if kind in {"message.deleted", "message.purged"})
+    ended = Counter(
+        (kind, data["id"]) for kind, data in told if kind in {"message.deleted", "message.purged"}
+    )
     found = [f"hole: {dict(row)}" for row in holes]
     found += [f"told {count} times: {what}" for what, count in (made + edited + ended).items() if count > 1]
     kinds = {row["id"]: row["type"] for row in stored}
-    found += [f"in the log and not stored, or not once in the log: {one}" for one in kinds.keys() ^ made.keys()]
+    found += [
+        f"in the log and not stored, or not once in the log: {one}" for one in kinds.keys() ^ made.keys()
+    ]
     return found + _operations_differ(world, kinds, edited)
 
 
@@ -91,7 +95,11 @@ def _operations_differ(world: World, kinds: Mapping[str, str], edited: Mapping[s
                 found.append(f"applied and without effect: {op}")
             if op["kind"] == "message.delete" and kinds.get(message_id, "deleted") != "deleted":
                 found.append(f"deleted, and there: {op}")
-            if op["kind"] == "message.edit" and kinds.get(message_id) == "regular" and edited.get(op["edit"]["text"]) != 1:
+            if (
+                op["kind"] == "message.edit"
+                and kinds.get(message_id) == "regular"
+                and edited.get(op["edit"]["text"]) != 1
+            ):
                 found.append(f"edited and not told: {op}")
     return found
 

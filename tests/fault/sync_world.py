@@ -158,7 +158,9 @@ class World:
 
     # ------------------------------------------------------------------------------------------- deeds
 
-    async def send(self, who: Person, room: Room, parent: Sent | None = None, quoted: Sent | None = None) -> None:
+    async def send(
+        self, who: Person, room: Room, parent: Sent | None = None, quoted: Sent | None = None
+    ) -> None:
         """A message, a reply when there is a parent."""
         sent = self._new(who, room.id, parent)
         body = {"id": sent.id, "text": sent.texts[0]}
@@ -229,14 +231,14 @@ class World:
         if answer.status_code == 200:
             room.truncated = max(room.truncated, answer.json()["truncatedSeq"])
 
-    async def push(self, who: Person, room: Room, plan: Sequence[str], *, lose_after_s: float, again: bool) -> None:
+    async def push(
+        self, who: Person, room: Room, plan: Sequence[str], *, lose_after_s: float, again: bool
+    ) -> None:
         """Operations of the client's lane. The first answer is waited for only so long; `again`: all is repeated."""
         lane = self.lanes[who.id, room.id]
         async with lane.lock:
             first = len(lane.ops)
-            lane.ops += [
-                self._op(who, room, kind, first + place + 1) for place, kind in enumerate(plan)
-            ]
+            lane.ops += [self._op(who, room, kind, first + place + 1) for place, kind in enumerate(plan)]
             try:
                 async with asyncio.timeout(lose_after_s):
                     await who.once("POST", "/api/sync/ops", _body(lane, first))
@@ -293,4 +295,8 @@ def _path(sent: Sent) -> str:
 
 
 def _body(lane: Lane, first: int) -> dict[str, Any]:
-    return {"clientId": lane.client_id, "channelId": lane.room, "ops": json.loads(json.dumps(lane.ops[first:]))}
+    return {
+        "clientId": lane.client_id,
+        "channelId": lane.room,
+        "ops": json.loads(json.dumps(lane.ops[first:])),
+    }

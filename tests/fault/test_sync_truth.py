@@ -80,7 +80,9 @@ class Story:
     async def begin(self) -> None:
         """Two devices that ask and one that follows for each user."""
         for number, person in enumerate(self.world.people):
-            self.phones += [Phone(person, f"{person.id}-{kind}", world=self.world) for kind in ("phone", "tablet")]
+            self.phones += [
+                Phone(person, f"{person.id}-{kind}", world=self.world) for kind in ("phone", "tablet")
+            ]
             chance = random.Random(f"{self.world.seed}/{number}")
             self.followers.append(Follower(person, f"{person.id}-desk", world=self.world, chance=chance))
         for phone in self.phones:

@@ -78,7 +78,10 @@ class SocketHeartbeat:
         await self._hub.count_members(self._hub.topics)
         await self._hub.fill_to(
             {subject_of("channels", one): cv for one, cv in look.channels.items()}
-            | {topic_key(app, subject_of("users", user)): own.version for (app, user), own in look.users.items()}
+            | {
+                topic_key(app, subject_of("users", user)): own.version
+                for (app, user), own in look.users.items()
+            }
         )
         unaware = self._find_unaware(look)
         # What is only gathered would look like a gap.
@@ -111,7 +114,9 @@ class SocketHeartbeat:
                 await read_head(database),
                 await store.channel_heads(database, channels),
                 await store.user_heads(database, users),
-                await store.joined_since(database, users, now - _LATELY - timedelta(seconds=self._interval_s)),
+                await store.joined_since(
+                    database, users, now - _LATELY - timedelta(seconds=self._interval_s)
+                ),
                 now,
             )
 

@@ -98,9 +98,7 @@ async def joined_since(
     rows = await connection.fetch(
         _JOINED_SINCE, [UUID(app) for app, _ in users], [user for _, user in users], since
     )
-    return [
-        (AppId(str(row["app_id"])), row["user_id"], ChannelId(str(row["channel_id"]))) for row in rows
-    ]
+    return [(AppId(str(row["app_id"])), row["user_id"], ChannelId(str(row["channel_id"]))) for row in rows]
 
 
 async def versions_behind(

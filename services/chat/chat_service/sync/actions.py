@@ -69,9 +69,8 @@ async def catch_up(
         return CaughtUp(at_head, [place.state for place in places], filled, acks=acks, user=own.user)
     pasts = await store.pasts_of(connection, reader.app_id, reader.user_id)
     filled = await lanes.fill(connection, cursor, head, lanes.Known(places, pasts), limit=limit, now=now)
-    changes = await shown(connection, reader.app_id, reader.user_id, rules.covered_by(filled.touches))
     # Sending moves the sender's marker without a version of its own, that it may cost no write.
-    moved = rules.sent_to(changes, reader.user_id)
+    moved = rules.sent_to(filled.touches, reader.user_id)
     return CaughtUp(
         _behind(cursor, at_head, filled),
         [
@@ -80,7 +79,7 @@ async def catch_up(
             if place.state_version > cursor.state_version or place.channel_id in moved
         ],
         filled,
-        changes,
+        await shown(connection, reader.app_id, reader.user_id, rules.covered_by(filled.touches)),
         await _acks(connection, reader, cursor.since, filled),
         own.user if own.version > cursor.user_version else None,
     )

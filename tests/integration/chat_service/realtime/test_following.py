@@ -5,7 +5,7 @@ Nothing numbers events here, and no broker brings them: whatever is found is fou
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -61,7 +61,7 @@ async def users(tenant: Tenant) -> list[Caller]:
 
 
 @pytest.fixture
-async def desk(chat: Chat, users: list[Caller]) -> AsyncIterator[Desk]:
+async def desk(chat: Chat, users: list[Caller]) -> Desk:
     bob = users[1]
     caller = await chat.resources.tokens.verify_token(bob.token)
     assert caller is not None
@@ -69,7 +69,7 @@ async def desk(chat: Chat, users: list[Caller]) -> AsyncIterator[Desk]:
     async def nowhere(_: str) -> None:
         await asyncio.sleep(0)
 
-    yield Desk(
+    return Desk(
         chat,
         bob,
         Connection(
@@ -158,7 +158,9 @@ async def test_who_is_put_out_while_being_brought_up_to_date_hears_of_it_last(
     joining = Joining(desk.connection, topic.version)
     topic.joining.append(joining)
     await ann.call("DELETE", f"/api/channels/{room}/members/bob")
-    [left] = await chat.sql("select body from event where channel_id = $1::text::uuid and type = 'user.left'", room)
+    [left] = await chat.sql(
+        "select body from event where channel_id = $1::text::uuid and type = 'user.left'", room
+    )
 
     desk.hub.receive(left["body"], None)
     before = desk.frames("left")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatsdk_contracts.ids import new_id
+from tests.fixtures.device import Asking
 from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code
 from tests.integration.chat_service.sync.devices import Device, all_numbered, without_quote
 
@@ -287,7 +288,7 @@ async def _do_something(
             await chance.choice(devices).page(limit=chance.choice([1, 4, 100]))
 
 
-async def _rooms_of(user: Caller) -> set[str]:
+async def _rooms_of(user: Asking) -> set[str]:
     listed = (await user.call("GET", "/api/channels?limit=100")).json()["channels"]
     return {channel["id"] for channel in listed}
 
