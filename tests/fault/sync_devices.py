@@ -195,10 +195,9 @@ class Follower(Phone):
                 raise AssertionError(f"{self!r} does not know {other}")
 
     def _move_marker(self, event_type: str, message: dict[str, Any]) -> None:
-        """What the user sends is read by them, unless they said otherwise since."""
-        state = self.states[message["channelId"]]
-        is_own = event_type == "message.new" and message["userId"] == self.user.id
-        if is_own and message["seq"] and message["createdAt"] > state["updatedAt"]:
+        """What the user sends is read by them."""
+        if event_type == "message.new" and message["userId"] == self.user.id and message["seq"]:
+            state = self.states[message["channelId"]]
             state["lastReadSeq"] = max(state["lastReadSeq"], message["seq"])
 
     def _hear_reaction(self, data: dict[str, Any], cv: int, *, added: bool) -> None:

@@ -45,7 +45,7 @@ async def truth_for(device: Phone) -> Device:
 def differences(device: Phone, truth: Device) -> list[str]:
     """What a device has and should not, or has not and should."""
     found = _compare("version", device.seen, truth.seen)
-    found += _compare("state", _states(device), _states(truth))
+    found += _compare("state", _states(device, device), _states(truth, device))
     left_out = _NOT_IN_EVENTS if isinstance(device, Follower) else ()
     found += _compare("message", _messages(device, truth, left_out), _messages(truth, device, left_out))
     found += _compare("role", _roles(device), _roles(truth))
@@ -114,8 +114,15 @@ def _messages(device: Device, other: Device, left_out: Sequence[str]) -> dict[st
     }
 
 
-def _states(device: Device) -> dict[str, Any]:
-    return {key: {name: one[name] for name in _STATE} for key, one in device.states.items()}
+def _states(device: Device, of: Phone) -> dict[str, Any]:
+    """All states. Whether a message was sent before or after a mark of unread is not told to sockets, only on pages."""
+    unsure = of.world.unread if isinstance(of, Follower) else set()
+    return {
+        room: {
+            name: one[name] for name in _STATE if name != "lastReadSeq" or (room, of.user.id) not in unsure
+        }
+        for room, one in device.states.items()
+    }
 
 
 def _roles(device: Device) -> dict[str, Any]:

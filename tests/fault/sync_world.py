@@ -105,7 +105,7 @@ class Lane:
 
 @dataclass
 class World:
-    """All of it. `out_since` holds who is surely not in which channel."""
+    """All of it. `out_since`: who is surely not in which channel; `unread`: who ever marked which as unread."""
 
     app: AppCaller
     replicas: Sequence[ServiceProcess]
@@ -115,6 +115,7 @@ class World:
     sent: list[Sent] = field(default_factory=list)
     by_text: dict[str, Sent] = field(default_factory=dict)
     out_since: dict[tuple[str, str], float] = field(default_factory=dict)
+    unread: set[tuple[str, str]] = field(default_factory=set)
     lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
     doors: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
     _words: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
@@ -192,6 +193,8 @@ class World:
     async def mark(self, who: Person, room: Room, seq: int, kind: str) -> None:
         """Read up to a message, unread from it, or star the channel."""
         path = f"/api/channels/{room.id}/{kind}"
+        if kind == "unread":
+            self.unread.add((room.id, who.id))
         if kind == "star":
             await who.call("PATCH", path, {"starred": seq % 2 == 0})
         else:

@@ -26,12 +26,13 @@ from chat_service.sync import cursor as cursors
 from chat_service.sync.actions import CaughtUp, Reader
 from chat_service.sync.cursor import Cursor
 from chat_service.sync.pages import page_of
-from chat_service.sync.store import unnumbered_from
+from chat_service.sync.store import Past, pasts_of, unnumbered_from
 from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import ChannelId
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.encryption import Keyring
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading, snapshot
+from chatsdk_runtime.postgres import Connection as DatabaseConnection
 
 log = structlog.get_logger()
 
@@ -43,13 +44,14 @@ class _Covered:
     """What a client was shown by pages: positions per lane, and the versions of single channels.
 
     `unnumbered`: per channel, the first version that the last page could not show, because it had no position;
-    `joined`: the versions with which the user came into these channels.
+    `joined`: the versions with which the user came into these channels; `left`: the channels that they left so.
     """
 
     positions: Sequence[int]
     versions: dict[str, int] = field(default_factory=dict)
     unnumbered: dict[str, int] = field(default_factory=dict)
     joined: dict[ChannelId, int] = field(default_factory=dict)
+    left: list[Past] = field(default_factory=list)
 
     def has(self, topic: Topic, event: TopicEvent) -> bool:
         """Whether the client has seen this event."""
@@ -182,6 +184,9 @@ class Following:
         await self._leave_out(connection, joining)
         covered = await self._send_pages(connection, cursor, joining)
         unnumbered = await self._unnumbered(joining, covered)
+        for past in covered.left:
+            # Nobody here follows that channel for this client any more: nothing would tell of it later.
+            connection.offer(frame("left", channelId=past.channel_id, reason=past.reason))
         for topic, one in joining.items():
             if covered.is_new(topic):
                 connection.offer(frame("reset", channelId=topic.id, reason="joined", cv=one.begun))
@@ -218,12 +223,8 @@ class Following:
         while True:
             async with snapshot(self._pool) as database:
                 caught = await sync.catch_up(database, reader, cursor, limit=_PAGE, now=datetime.now(UTC))
-                if not caught.filled.has_more and subjects:
-                    covered.unnumbered = await unnumbered_from(database, subjects)
-                    wanted = [ChannelId(one.partition("/")[2]) for one in covered.unnumbered]
-                    covered.joined = await store.joined_at_versions(
-                        database, connection.app_id, connection.user_id, wanted
-                    )
+                if not caught.filled.has_more:
+                    await _note_unnumbered(database, connection, covered, subjects)
             connection.offer(self._page_frame(connection, caught))
             for change in caught.changes:
                 covered.versions[subject_of("channels", change.channel_id)] = change.cv
@@ -307,6 +308,20 @@ class Following:
         elif joining in topic.joining:
             topic.joining.remove(joining)
             self._hub.follow(connection, topic)
+
+
+async def _note_unnumbered(
+    database: DatabaseConnection, connection: Connection, covered: _Covered, subjects: Sequence[str]
+) -> None:
+    """What the page of the same snapshot could not show: events, and that the user came in or left by them."""
+    app_id, user_id = connection.app_id, connection.user_id
+    pasts = {subject_of("channels", one.channel_id): one for one in await pasts_of(database, app_id, user_id)}
+    first = await unnumbered_from(database, [*subjects, *pasts])
+    covered.left = [past for subject, past in pasts.items() if first.get(subject, past.cv + 1) <= past.cv]
+    covered.unnumbered = {subject: first[subject] for subject in subjects if subject in first}
+    wanted = [ChannelId(one.partition("/")[2]) for one in covered.unnumbered]
+    if wanted:
+        covered.joined = await store.joined_at_versions(database, app_id, user_id, wanted)
 
 
 def _join(connection: Connection, topic: Topic) -> Joining:

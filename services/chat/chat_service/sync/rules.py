@@ -65,7 +65,7 @@ def touch_of(channel_id: ChannelId, version: int, event_type: str, data: Mapping
     field = _MESSAGE_ID.get(group)
     if field is None or event_type in _NOT_FOR_MEMBERS:
         return Touch(channel_id, version, "none", "")
-    sender = data["userId"] if event_type == "message.new" else None
+    sender = data.get("userId") if event_type == "message.new" else None
     return Touch(channel_id, version, "message", str(data[field]), sender)
 
 

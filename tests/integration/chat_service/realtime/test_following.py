@@ -99,6 +99,18 @@ async def test_who_is_put_out_before_the_channel_is_joined_does_not_follow_it(
     assert not desk.follows(room)
 
 
+async def test_who_left_and_has_not_been_shown_it_is_told_so(desk: Desk, users: list[Caller]) -> None:
+    ann, bob = users
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    cursor = (await bob.call("GET", "/api/sync")).json()["cursor"]
+    await bob.call("POST", f"/api/channels/{room}/leave")
+
+    await desk.follow(cursor)
+
+    assert [(one["channelId"], one["reason"]) for one in desk.frames("left")] == [(room, "left")]
+    assert desk.frames("event", "reset") == []
+
+
 async def test_who_came_in_and_has_not_been_shown_it_is_told_to_load_the_channel(
     desk: Desk, users: list[Caller]
 ) -> None:
