@@ -184,9 +184,6 @@ class Following:
         await self._leave_out(connection, joining)
         covered = await self._send_pages(connection, cursor, joining)
         unnumbered = await self._unnumbered(joining, covered)
-        for past in covered.left:
-            # Nobody here follows that channel for this client any more: nothing would tell of it later.
-            connection.offer(frame("left", channelId=past.channel_id, reason=past.reason))
         for topic, one in joining.items():
             if covered.is_new(topic):
                 connection.offer(frame("reset", channelId=topic.id, reason="joined", cv=one.begun))
@@ -195,6 +192,9 @@ class Following:
                 if not covered.has(topic, event):
                     _offer(connection, event)
             self._settle(connection, topic, one)
+        for past in covered.left:
+            # Nobody here follows that channel for this client any more: nothing would tell of it later.
+            connection.offer(frame("left", channelId=past.channel_id, reason=past.reason))
         connection.is_settled = True
         for channel_id in connection.came_meanwhile:
             self._joined_later(connection, channel_id)
