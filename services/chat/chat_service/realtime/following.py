@@ -26,7 +26,7 @@ from chat_service.sync import cursor as cursors
 from chat_service.sync.actions import CaughtUp, Reader
 from chat_service.sync.cursor import Cursor
 from chat_service.sync.pages import page_of
-from chat_service.sync.store import Past, pasts_of, unnumbered_from
+from chat_service.sync.store import Past, unnumbered_from
 from chatsdk_contracts.envelope import subject_of
 from chatsdk_contracts.ids import ChannelId
 from chatsdk_contracts.wire import data_json
@@ -201,18 +201,15 @@ class Following:
         connection.came_meanwhile.clear()
 
     async def _leave_out(self, connection: Connection, joining: dict[Topic, Joining]) -> None:
-        """Take off the channels that the user left before the client joined them: nothing would tell of it later."""
+        """Take off the channels that the user left before the client joined them; the pages, or what they lack, say so."""
         channels = {ChannelId(topic.id): topic for topic in joining if topic.is_channel}
         app_id, user_id = connection.app_id, connection.user_id
         async with reading(self._pool) as database:
             allowed = await store.allowed(database, app_id, user_id, list(channels))
-            gone = [one for one in channels if one not in allowed]
-            reasons = await store.departures(database, app_id, user_id, gone) if gone else {}
-        for channel_id in gone:
-            self._hub.unfollow(connection, channels[channel_id].key)
-            del joining[channels[channel_id]]
-            reason = reasons.get(channel_id, "deleted")
-            connection.offer(frame("left", channelId=channel_id, reason=reason))
+        for channel_id, topic in channels.items():
+            if channel_id not in allowed:
+                self._hub.unfollow(connection, topic.key)
+                del joining[topic]
 
     async def _send_pages(
         self, connection: Connection, cursor: Cursor | None, joining: Mapping[Topic, Joining]
@@ -315,7 +312,9 @@ async def _note_unnumbered(
 ) -> None:
     """What the page of the same snapshot could not show: events, and that the user came in or left by them."""
     app_id, user_id = connection.app_id, connection.user_id
-    pasts = {subject_of("channels", one.channel_id): one for one in await pasts_of(database, app_id, user_id)}
+    pasts = {
+        subject_of("channels", one.channel_id): one for one in await store.pasts(database, app_id, user_id)
+    }
     first = await unnumbered_from(database, [*subjects, *pasts])
     covered.left = [past for subject, past in pasts.items() if first.get(subject, past.cv + 1) <= past.cv]
     covered.unnumbered = {subject: first[subject] for subject in subjects if subject in first}

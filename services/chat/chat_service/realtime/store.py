@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from chat_service.sync.store import Past
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.postgres import Connection
 
@@ -78,17 +79,10 @@ async def joined_at_versions(
     return {ChannelId(str(row["channel_id"])): row["joined_cv"] for row in rows}
 
 
-async def departures(
-    connection: Connection, app_id: AppId, user_id: UserId, channels: Sequence[ChannelId]
-) -> dict[ChannelId, str]:
-    """Why a user is not in these channels any more, for those that they left."""
-    rows = await connection.fetch(
-        "select channel_id, reason from departure where app_id = $1 and user_id = $2 and channel_id = any($3::uuid[])",
-        UUID(app_id),
-        user_id,
-        [UUID(one) for one in channels],
-    )
-    return {ChannelId(str(row["channel_id"])): row["reason"] for row in rows}
+async def pasts(connection: Connection, app_id: AppId, user_id: UserId) -> list[Past]:
+    """The channels that a user is not in any more, and those that were deleted while they were."""
+    rows = await connection.fetch(_PASTS, UUID(app_id), user_id)
+    return [Past(ChannelId(str(row["channel_id"])), row["cv"], row["reason"]) for row in rows]
 
 
 async def joined_since(
@@ -139,6 +133,17 @@ _JOINED_AT = """
 select channel_id, joined_cv
 from channel_member
 where app_id = $1 and user_id = $2 and channel_id = any($3::uuid[])
+"""
+
+_PASTS = """
+select channel_id, cv, reason
+from departure
+where app_id = $1 and user_id = $2
+union all
+select m.channel_id, c.cv, 'deleted'
+from channel_member m
+join channel c on c.id = m.channel_id
+where m.app_id = $1 and m.user_id = $2 and c.deleted_at is not null
 """
 
 _JOINED_SINCE = """

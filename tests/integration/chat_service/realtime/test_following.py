@@ -99,15 +99,21 @@ async def test_who_is_put_out_before_the_channel_is_joined_does_not_follow_it(
     assert not desk.follows(room)
 
 
-async def test_who_left_and_has_not_been_shown_it_is_told_so(desk: Desk, users: list[Caller]) -> None:
+@pytest.mark.parametrize(("is_deleted", "reason"), [(False, "left"), (True, "deleted")])
+async def test_who_is_not_there_any_more_and_has_not_been_shown_it_is_told_so(
+    desk: Desk, users: list[Caller], is_deleted: bool, reason: str
+) -> None:
     ann, bob = users
     room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
     cursor = (await bob.call("GET", "/api/sync")).json()["cursor"]
-    await bob.call("POST", f"/api/channels/{room}/leave")
+    if is_deleted:
+        await ann.call("DELETE", f"/api/channels/{room}")
+    else:
+        await bob.call("POST", f"/api/channels/{room}/leave")
 
     await desk.follow(cursor)
 
-    assert [(one["channelId"], one["reason"]) for one in desk.frames("left")] == [(room, "left")]
+    assert [(one["channelId"], one["reason"]) for one in desk.frames("left")] == [(room, reason)]
     assert desk.frames("event", "reset") == []
 
 
