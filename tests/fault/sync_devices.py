@@ -1,6 +1,6 @@
 """Devices of the users of a `World`: some ask for pages, some follow a socket and come back with their cursor.
 
-Each checks what it is told while it is told it. A fault is an AssertionError, kept by a socket until it is asked.
+Each checks what it is told while it is told it. A fault is an AssertionError; a follower keeps it until it is asked.
 """
 
 import asyncio
@@ -71,7 +71,6 @@ class Follower(Phone):
     """A device that follows everything on a socket of any replica, and goes on from its cursor on another."""
 
     chance: random.Random = field(default_factory=random.Random)
-    fault: BaseException | None = None
     connects: int = 0
     heard: deque[str] = field(default_factory=lambda: deque(maxlen=12))
     leaving: set[str] = field(default_factory=set)
@@ -79,6 +78,11 @@ class Follower(Phone):
 
     def __repr__(self) -> str:
         return f"{super().__repr__()}, which heard last: " + "\n  ".join(["", *self.heard])
+
+    def check_up(self) -> None:
+        """Raise what it found to be wrong."""
+        if self._task is not None and self._task.done():
+            self._task.result()
 
     def start(self) -> None:
         """Follow, until `stop`."""
@@ -91,12 +95,9 @@ class Follower(Phone):
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _follow(self) -> None:
-        try:
-            async with aiohttp.ClientSession() as session:
-                while True:
-                    await wait_for(lambda: self._follow_one(session), 30, f"a socket for {self!r}")
-        except Exception as fault:  # noqa: BLE001  # the test asks for it
-            self.fault = fault
+        async with aiohttp.ClientSession() as session:
+            while True:
+                await wait_for(lambda: self._follow_one(session), 30, f"a socket for {self!r}")
 
     async def _follow_one(self, session: aiohttp.ClientSession) -> bool:
         """One socket, until it ends; False when there was none."""

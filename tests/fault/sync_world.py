@@ -9,7 +9,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +118,7 @@ class World:
     unread: set[tuple[str, str]] = field(default_factory=set)
     lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
     doors: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
-    _words: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
+    _words: Iterator[int] = field(default_factory=itertools.count)
 
     async def populate(self, names: Sequence[str], rooms: int, caller: Caller) -> None:
         """Make users and open channels; the first owns them, the last is in none."""

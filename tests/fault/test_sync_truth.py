@@ -137,8 +137,7 @@ class Story:
 
     def _raise_faults(self) -> None:
         for follower in self.followers:
-            if follower.fault is not None:
-                raise follower.fault
+            follower.check_up()
 
     async def _one_dies(self, number: int) -> None:
         """Kill a replica; it comes back by itself. The other one is there: never are both away."""
