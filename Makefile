@@ -43,8 +43,9 @@ e2e: setup ## Run the stories from a sent message to a verified webhook
 fault: setup ## Run the tests that kill services, broker and database
 	$(BIN)/pytest -m "not campaign" $(ARGS) tests/fault
 
-campaign: setup ## Look for properties that fail, with many new examples (takes minutes)
+campaign: setup ## Look for properties and stories that fail, with many new ones (takes minutes)
 	$(BIN)/pytest --hypothesis-profile=search --timeout=1200 $(ARGS) tests/unit
+	$(BIN)/pytest -m campaign $(ARGS) tests/fault
 
 fuzz: setup ## Look for requests that get an answer which no document foresees (takes minutes)
 	$(BIN)/pytest --hypothesis-profile=search --timeout=1800 $(ARGS) tests/e2e/test_fuzz.py

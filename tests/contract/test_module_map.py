@@ -75,7 +75,6 @@ DRIVEN_BY = {
     "chat_service/paging": f"{CHAT}/test_channels.py",
     "chat_service/realtime/api": "tests/e2e/test_realtime.py",
     "chat_service/realtime/consumers": "tests/fault/test_realtime.py",
-    "chat_service/realtime/heartbeat": "tests/e2e/test_realtime.py",
     "chat_service/realtime/store": f"{CHAT}/realtime/test_hub.py",
     "chat_service/threads/actions": f"{CHAT}/test_threads.py",
     "chat_service/threads/api": f"{CHAT}/test_threads.py",

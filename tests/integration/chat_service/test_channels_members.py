@@ -80,6 +80,23 @@ async def test_roles_decide_who_adds_changes_and_removes(tenant: Tenant) -> None
     assert await code(tenant.server("DELETE", f"{path}/bob")) == "ok"
 
 
+async def test_lists_tell_of_members_who_and_in_which_role_and_no_more(tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    private = {"email": "bob@secret.example", "custom": {"s": "MARKER-OWN"}}
+    assert (await tenant.server("PATCH", "/api/users/bob", private)).status_code == 200
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+
+    answers = [
+        await ann.call("GET", path) for path in (f"/api/channels/{room}/members", f"/api/channels/{room}")
+    ]
+    lists = [await ann.call("GET", "/api/channels"), *answers]
+
+    for members in (answer.json()["members"] for answer in answers):
+        assert {name for member in members for name in member} == {"channelId", "userId", "role", "joinedAt"}
+    assert not any(secret in one.text for one in lists for secret in ("bob@secret.example", "MARKER-OWN"))
+    assert bob.id in answers[0].text
+
+
 async def test_a_new_role_is_told_once(tenant: Tenant) -> None:
     ann, _ = await tenant.users("ann", "bob")
     made = await ann.channel(type="group", memberIds=["bob"])

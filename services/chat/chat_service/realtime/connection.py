@@ -15,7 +15,7 @@ from typing import Final
 
 from chat_service.auth.principal import Principal
 from chat_service.realtime.protocol import Close
-from chatsdk_contracts.ids import AppId, UserId
+from chatsdk_contracts.ids import AppId, ChannelId, UserId
 
 _FLUSH_CHARACTERS: Final = 65_536
 
@@ -34,7 +34,8 @@ class Connection:
     """A connected client.
 
     `follows_all`: also the channels that its user comes into later; `is_settled`: it was brought up to date, so that
-    from here on a heartbeat may carry a cursor. `blocked`: whose words are not shown to the user.
+    from here on a heartbeat may carry a cursor. `came_meanwhile`: the channels that its user came into
+    before that. `blocked`: whose words are not shown to the user.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Connection:
         "app_id",
         "blocked",
         "caller",
+        "came_meanwhile",
         "client_id",
         "closing",
         "expires_at",
@@ -87,6 +89,7 @@ class Connection:
         self.follows_all = False
         self.is_settled = False
         self.blocked: frozenset[UserId] = frozenset()
+        self.came_meanwhile: set[ChannelId] = set()
         self.closing: Close | None = None
         self.topics: set[str] = set()
         self.aborted = asyncio.Event()

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chat_service.realtime import store
 from chat_service.realtime.connection import Connection
 from chat_service.realtime.following import Following
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.protocol import Close, frame
+from chat_service.realtime.rules import topic_key
 from chat_service.realtime.store import UserHead
 from chat_service.sync.cursor import Cursor
 from chat_service.sync.rules import oldest_time
@@ -28,15 +29,21 @@ from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.postgres import Pool, snapshot
 
 _STEP_S = 5.0
+# No transaction of ours lasts so long, and no two looks are so much further apart than the interval.
+_LATELY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What one look at the database found: the log's head, and the version of everything that is followed here."""
+    """What one look at the database found: the log's head, and the version of everything that is followed here.
+
+    `came`: who came into which channels lately.
+    """
 
     head: Head
     channels: Mapping[ChannelId, int]
     users: Mapping[tuple[AppId, UserId], UserHead]
+    came: Sequence[tuple[AppId, UserId, ChannelId]]
     now: datetime
 
 
@@ -69,25 +76,48 @@ class SocketHeartbeat:
         settled = [one for one in self._hub.connections if one.is_settled]
         look = await self._look()
         await self._hub.count_members(self._hub.topics)
-        await self._hub.fill_to({subject_of("channels", one): cv for one, cv in look.channels.items()})
+        await self._hub.fill_to(
+            {subject_of("channels", one): cv for one, cv in look.channels.items()}
+            | {
+                topic_key(app, subject_of("users", user)): own.version
+                for (app, user), own in look.users.items()
+            }
+        )
+        unaware = self._find_unaware(look)
         # What is only gathered would look like a gap.
         self._hub.tell_crowds(self._hub.topics)
         changed = {one: cv for one, cv in look.channels.items() if self._told.get(one) != cv}
         for connection in self._hub.connections:
             is_settled = connection.follows_all and connection in settled
-            self._tell(connection, look, changed, with_cursor=is_settled)
+            self._tell(connection, look, changed, with_cursor=is_settled and connection not in unaware)
         self._told = look.channels
+
+    def _find_unaware(self, look: _Look) -> set[Connection]:
+        """Clients that have yet to hear that their user came into a channel: a cursor now would lead past it."""
+        unaware: set[Connection] = set()
+        for app_id, user_id, channel_id in look.came:
+            topic = self._hub.topic(topic_key(app_id, subject_of("channels", channel_id)))
+            for connection in self._hub.connections_of(app_id, user_id):
+                if connection.follows_all and (topic is None or connection not in topic.followers):
+                    unaware.add(connection)
+                    if self._hub.on_joined is not None:
+                        self._hub.on_joined(connection, channel_id)
+        return unaware
 
     async def _look(self) -> _Look:
         topics = self._hub.topics
         channels = [ChannelId(one.id) for one in topics if one.is_channel]
         users = list({(one.app_id, one.user_id) for one in self._hub.connections})
+        now = datetime.now(UTC)
         async with snapshot(self._pool) as database:
             return _Look(
                 await read_head(database),
                 await store.channel_heads(database, channels),
                 await store.user_heads(database, users),
-                datetime.now(UTC),
+                await store.joined_since(
+                    database, users, now - _LATELY - timedelta(seconds=self._interval_s)
+                ),
+                now,
             )
 
     def _tell(

@@ -281,8 +281,12 @@ class Hub:
         else:
             gone = [one for one in everybody if one.user_id == data["userId"]]
             reason = data["reason"]
+        told = frame("left", channelId=channel_id, reason=reason)
+        for joining in topic.joining:
+            joining.farewell = told if joining.connection in gone else None
         for connection in gone:
-            connection.offer(frame("left", channelId=channel_id, reason=reason))
+            if connection in topic.followers:
+                connection.offer(told)
             self.unfollow(connection, topic.key)
 
     def _tell_joined(self, event: dict[str, Any]) -> None:

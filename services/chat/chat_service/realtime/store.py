@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from chat_service.sync.store import Past
 from chatsdk_contracts.ids import AppId, ChannelId, UserId
 from chatsdk_runtime.postgres import Connection
 
@@ -69,6 +71,30 @@ async def allowed(
     return frozenset(ChannelId(str(row["channel_id"])) for row in rows)
 
 
+async def joined_at_versions(
+    connection: Connection, app_id: AppId, user_id: UserId, channels: Sequence[ChannelId]
+) -> dict[ChannelId, int]:
+    """The versions with which a user came into those of these channels that they are in."""
+    rows = await connection.fetch(_JOINED_AT, UUID(app_id), user_id, [UUID(one) for one in channels])
+    return {ChannelId(str(row["channel_id"])): row["joined_cv"] for row in rows}
+
+
+async def pasts(connection: Connection, app_id: AppId, user_id: UserId) -> list[Past]:
+    """The channels that a user is not in any more, and those that were deleted while they were."""
+    rows = await connection.fetch(_PASTS, UUID(app_id), user_id)
+    return [Past(ChannelId(str(row["channel_id"])), row["cv"], row["reason"]) for row in rows]
+
+
+async def joined_since(
+    connection: Connection, users: Sequence[tuple[AppId, UserId]], since: datetime
+) -> list[tuple[AppId, UserId, ChannelId]]:
+    """Which of these users came into which channels since a time, and are in them."""
+    rows = await connection.fetch(
+        _JOINED_SINCE, [UUID(app) for app, _ in users], [user for _, user in users], since
+    )
+    return [(AppId(str(row["app_id"])), row["user_id"], ChannelId(str(row["channel_id"]))) for row in rows]
+
+
 async def versions_behind(
     connection: Connection, subject: str, lane: int, app_id: AppId | None, *, after: int, limit: int
 ) -> list[LoggedVersion]:
@@ -101,6 +127,30 @@ select m.channel_id
 from channel_member m
 join channel c on c.id = m.channel_id
 where m.app_id = $1 and m.user_id = $2 and m.channel_id = any($3::uuid[]) and c.deleted_at is null
+"""
+
+_JOINED_AT = """
+select channel_id, joined_cv
+from channel_member
+where app_id = $1 and user_id = $2 and channel_id = any($3::uuid[])
+"""
+
+_PASTS = """
+select channel_id, cv, reason
+from departure
+where app_id = $1 and user_id = $2
+union all
+select m.channel_id, c.cv, 'deleted'
+from channel_member m
+join channel c on c.id = m.channel_id
+where m.app_id = $1 and m.user_id = $2 and c.deleted_at is not null
+"""
+
+_JOINED_SINCE = """
+select m.app_id, m.user_id, m.channel_id
+from unnest($1::uuid[], $2::text[]) as wanted (app_id, id)
+join channel_member m on m.app_id = wanted.app_id and m.user_id = wanted.id and m.joined_at >= $3
+join channel c on c.id = m.channel_id and c.deleted_at is null
 """
 
 # A user id is unique within its app only; a channel's subject needs no app.

@@ -68,11 +68,15 @@ class TopicEvent:
 
 @dataclass(slots=True, eq=False)
 class Joining:
-    """A client that is being brought up to date: what happens meanwhile waits here."""
+    """A client that is being brought up to date: what happens meanwhile waits here.
+
+    `farewell` is what a client that is put out meanwhile is told after what waits, instead of anything more.
+    """
 
     connection: Connection
     begun: int
     waiting: list[TopicEvent] = field(default_factory=list)
+    farewell: str | None = None
 
 
 @dataclass(slots=True, eq=False)

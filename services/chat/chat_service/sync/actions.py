@@ -69,9 +69,15 @@ async def catch_up(
         return CaughtUp(at_head, [place.state for place in places], filled, acks=acks, user=own.user)
     pasts = await store.pasts_of(connection, reader.app_id, reader.user_id)
     filled = await lanes.fill(connection, cursor, head, lanes.Known(places, pasts), limit=limit, now=now)
+    # Sending moves the sender's marker without a version of its own, that it may cost no write.
+    moved = rules.sent_to(filled.touches, reader.user_id)
     return CaughtUp(
         _behind(cursor, at_head, filled),
-        [place.state for place in places if place.state_version > cursor.state_version],
+        [
+            place.state
+            for place in places
+            if place.state_version > cursor.state_version or place.channel_id in moved
+        ],
         filled,
         await shown(connection, reader.app_id, reader.user_id, rules.covered_by(filled.touches)),
         await _acks(connection, reader, cursor.since, filled),

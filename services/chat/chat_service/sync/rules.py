@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.sync.cursor import Cursor
-from chatsdk_contracts.ids import ChannelId
+from chatsdk_contracts.ids import ChannelId, UserId
 from chatsdk_contracts.wire import from_epoch_ms
 
 Kind = Literal["message", "member", "channel", "none"]
@@ -29,12 +29,16 @@ _ABOUT_MEMBERS: Final = frozenset({"user.joined", "user.left", "member.updated"}
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One logged event of a channel, as far as sync looks at it: the version it made, and what it changed."""
+    """One logged event of a channel, as far as sync looks at it: the version it made, and what it changed.
+
+    `sender`: whose sending it was; None for everything else.
+    """
 
     channel_id: ChannelId
     version: int
     kind: Kind
     entity_id: str
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def touch_of(channel_id: ChannelId, version: int, event_type: str, data: Mapping
     field = _MESSAGE_ID.get(group)
     if field is None or event_type in _NOT_FOR_MEMBERS:
         return Touch(channel_id, version, "none", "")
-    return Touch(channel_id, version, "message", str(data[field]))
+    sender = data.get("userId") if event_type == "message.new" else None
+    return Touch(channel_id, version, "message", str(data[field]), sender)
 
 
 def covered_by(touches: Sequence[Touch]) -> list[Covered]:
@@ -83,6 +88,11 @@ def covered_by(touches: Sequence[Touch]) -> list[Covered]:
             shown.append(Covered(touch.channel_id, touch.kind, touch.entity_id, cv_from, touch.version))
             begun[touch.channel_id] = touch.version + 1
     return shown
+
+
+def sent_to(touches: Iterable[Touch], user_id: UserId) -> set[ChannelId]:
+    """The channels that the user sent to, whatever became of the messages."""
+    return {touch.channel_id for touch in touches if touch.sender == user_id}
 
 
 def is_too_old(since: datetime, now: datetime, *, kept_days: int) -> bool:

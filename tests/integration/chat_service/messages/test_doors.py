@@ -182,6 +182,20 @@ async def test_another_app_finds_nothing(room: Room, chat: Chat) -> None:
         assert (await room.call(foreign, method, path, body)).status_code == 404, (method, path)
 
 
+async def test_ids_that_another_app_has_used_are_no_error_of_ours(room: Room, chat: Chat) -> None:
+    foreign = await (await chat.new_tenant("other")).user("ann")
+    theirs = replace(room, ann=foreign, id=(await foreign.channel(type="group"))["id"])
+    name, taken = "no UUID", new_id()
+    mine = [await room.send("mine", clientMsgId=name), await room.send("mine", id=taken)]
+
+    same_name = await theirs.send("theirs", clientMsgId=name)
+    same_id = await theirs.call(foreign, "POST", body={"text": "theirs", "id": taken})
+
+    assert same_name["id"] not in {one["id"] for one in mine}
+    assert (same_id.status_code, same_id.json()["error"]["details"][0]["path"]) == (422, "id")
+    assert "mine" not in same_id.text
+
+
 async def test_a_deleted_message_leaves_a_tombstone_and_its_words_leave_the_log(
     room: Room, chat: Chat
 ) -> None:

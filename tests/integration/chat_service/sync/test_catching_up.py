@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatsdk_contracts.ids import new_id
+from tests.fixtures.device import Asking
 from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code
 from tests.integration.chat_service.sync.devices import Device, all_numbered, without_quote
 
@@ -139,6 +140,30 @@ async def test_a_message_is_shown_with_its_poll_as_it_stands_now(chat: Chat, ten
     assert [option["voteCount"] for option in change["poll"]["options"]] == [1, 0]
 
 
+async def test_what_one_sent_comes_with_the_marker_that_it_moved(chat: Chat, tenant: Tenant) -> None:
+    """A client need not work out whether it sent a message before or after it marked the channel as unread."""
+    ann, bob = await tenant.users("ann", "bob")
+    room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
+    await all_numbered(chat)
+    phone = Device(bob)
+    await phone.page()
+
+    async def markers(limit: int = 200) -> list[tuple[int, int]]:
+        await all_numbered(chat)
+        return [(one["readGeneration"], one["lastReadSeq"]) for one in (await phone.page(limit))["states"]]
+
+    await send(ann, room)
+    assert await markers() == []
+    await send(bob, room)
+    assert await markers() == [(0, 2)]
+    # The message before the mark comes on a page behind the state.
+    await send(ann, room)
+    await send(bob, room)
+    await bob.call("POST", f"/api/channels/{room}/unread", {"seq": 4})
+    assert [await markers(1), await markers(1)] == [[(1, 3)], [(1, 3)]]
+    assert phone.states[room]["lastReadSeq"] == 3
+
+
 async def test_a_truncated_history_is_dropped_and_never_shown(chat: Chat, tenant: Tenant) -> None:
     ann, bob = await tenant.users("ann", "bob")
     room = (await ann.channel(type="group", memberIds=["bob"]))["id"]
@@ -263,7 +288,7 @@ async def _do_something(
             await chance.choice(devices).page(limit=chance.choice([1, 4, 100]))
 
 
-async def _rooms_of(user: Caller) -> set[str]:
+async def _rooms_of(user: Asking) -> set[str]:
     listed = (await user.call("GET", "/api/channels?limit=100")).json()["channels"]
     return {channel["id"] for channel in listed}
 

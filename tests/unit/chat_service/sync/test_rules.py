@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from chat_service.events.rules import LOG_KEPT_DAYS
 from chat_service.sync.cursor import Cursor
-from chat_service.sync.rules import Covered, Touch, covered_by, oldest_time, touch_of, why_anew
+from chat_service.sync.rules import Covered, Touch, covered_by, oldest_time, sent_to, touch_of, why_anew
 from chatsdk_contracts.catalogue import DURABLE_EVENT_TYPES, EVENTS
-from chatsdk_contracts.ids import ChannelId, new_id
+from chatsdk_contracts.ids import ChannelId, UserId, new_id
 from chatsdk_contracts.topology import LANES
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -24,7 +24,7 @@ HEADS = (9,) * LANES
 @pytest.mark.parametrize(
     ("event_type", "data", "kind", "entity_id"),
     [
-        ("message.new", {"id": "m"}, "message", "m"),
+        ("message.new", {"id": "m", "userId": "ann"}, "message", "m"),
         ("message.deleted", {"id": "m"}, "message", "m"),
         ("reaction.added", {"messageId": "m"}, "message", "m"),
         ("thread.updated", {"parentId": "p"}, "message", "p"),
@@ -46,6 +46,15 @@ def test_an_event_touches_what_it_is_about(
     touch = touch_of(ROOM, 7, event_type, data)
 
     assert (touch.kind, touch.entity_id, touch.version) == (kind, entity_id, 7)
+
+
+def test_who_sent_is_known_by_the_event_of_the_sending_alone() -> None:
+    """Not by what is there now: the message may be hidden by then, and its sender's marker has moved all the same."""
+    sent = touch_of(ROOM, 1, "message.new", {"id": "m", "userId": "ann"})
+    edited = touch_of(HALL, 1, "message.updated", {"id": "m", "userId": "ann"})
+
+    assert sent_to([sent, edited], UserId("ann")) == {ROOM}
+    assert sent_to([sent, edited], UserId("bob")) == set()
 
 
 def test_every_type_of_a_channel_is_known_here() -> None:
