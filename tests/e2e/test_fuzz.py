@@ -27,7 +27,7 @@ CHECKED: Final = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
-FEW, MANY = 2, 150
+FEW, MANY = 1, 150
 READING: Final = ("GET", "HEAD")
 # What takes away keys, tokens and users, and what has every message of the app looked at.
 OF_THE_APP: Final = (

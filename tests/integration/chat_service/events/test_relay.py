@@ -120,7 +120,7 @@ async def test_numbering_goes_on_without_a_broker_and_all_is_published_after(
     def backlog() -> float:
         return registry.get_sample_value("chatsdk_relay_backlog_events") or 0
 
-    await asyncio.to_thread(rabbit_server.stop)
+    await asyncio.to_thread(rabbit_server.kill)
     try:
         async with running_relay(pool, chat_database, rabbit_vhost, registry=registry):
             await write(pool, chat_database, 200)
