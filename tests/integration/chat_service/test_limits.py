@@ -65,6 +65,21 @@ async def test_two_replicas_together_keep_within_a_tenth_of_the_limit(chat: Chat
         assert min(through) > 0.1 * least
 
 
+async def test_whoever_waited_for_a_share_that_others_took_asks_again(chat: Chat, tenant: Tenant) -> None:
+    """Calls that come while the answer is under way, uncounted in what was asked for, must cost nobody his own."""
+    await choose(tenant, send={"user": {"perSecond": 100, "burst": 5_000}})
+    caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
+
+    async def call(limiter: Limiter, turns: int) -> bool:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return (await limiter.charge("send", caller)).refused_by is None
+
+    async with running_limiter(chat.resources.pool, answer_s=10.0) as limiter:
+        through = await asyncio.gather(*(call(limiter, number // 100) for number in range(4_500)))
+    assert all(through), f"{through.count(False)} of 4,500 refused, though 5,000 may come at once"
+
+
 async def test_far_from_a_limit_the_database_is_not_asked(chat: Chat, tenant: Tenant) -> None:
     caller = Principal("user", AppId(tenant.id), user_id=UserId("ann"))
     for _ in range(15):

@@ -98,9 +98,8 @@ class Limiter:
         if channel_id is not None:
             drawn.append(self._drawn((app_id, action, "channel", channel_id), rates[action, "channel"], now))
         short = [one for one in drawn if not one.meter.has(now)]
-        if short:
-            await self._answers(short, now)
-            now = self._clock()
+        if short and (asking := self._may_be_asked(short, now)):
+            now = await self._until_answered(drawn, asking)
             short = [one for one in drawn if not one.meter.has(now)]
         if short:
             self._instruments.refused[action].inc()
@@ -233,20 +232,30 @@ class Limiter:
         self._alone_until = self._clock() + SHARE_S
         self._instruments.alone.set(1)
 
-    async def _answers(self, short: Sequence[Drawn], now: float) -> None:
-        """Have the database asked about what is empty, unless it said a moment ago that there is nothing."""
-        asking = [one for one in short if one.meter.denied_until <= now]
-        if len(asking) < len(short):
-            return
-        for one in asking:
-            self._want(one)
+    def _may_be_asked(self, short: Sequence[Drawn], now: float) -> Sequence[Drawn]:
+        """What is empty, unless the database said a moment ago of any of it that there is nothing."""
+        return short if all(one.meter.denied_until <= now for one in short) else ()
+
+    async def _until_answered(self, drawn: Sequence[Drawn], asking: Sequence[Drawn]) -> float:
+        """Have the database asked until nothing is empty, or it says no. Returns the time.
+
+        Once is not always enough: of the tokens that were asked for, calls that came in the meantime may have taken
+        what those who waited were counted for.
+        """
         try:
             # Twice: what is asked now may be answered only after what is being asked already.
             async with asyncio.timeout(2 * self._answer_s):
-                await asyncio.shield(self._answered)
+                while asking:
+                    for one in asking:
+                        self._want(one)
+                    await asyncio.shield(self._answered)
+                    now = self._clock()
+                    asking = self._may_be_asked([one for one in drawn if not one.meter.has(now)], now)
         except TimeoutError:
+            now = self._clock()
             for one in asking:
-                one.meter.grant_alone(one.meter.wish(), self._replicas, self._clock())
+                one.meter.grant_alone(one.meter.wish(), self._replicas, now)
+        return self._clock()
 
     def _want(self, one: Drawn) -> None:
         self._wanted[one.key] = one.meter
