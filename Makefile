@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run stop test unit integration contract e2e fault campaign fuzz bench check fmt lock clean
@@ -12,7 +13,7 @@ help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@printf '\n%s\n' 'Variables: PYTHON=python3.11 chooses the interpreter, ARGS="-k name" goes to pytest and to bench.'
+	@printf '\n%s\n' 'Variables: PYTHON=python3.11 chooses the interpreter, ARGS="-k name" goes to pytest and to bench, WORKERS=4 tests in as many processes.'
 
 ##@ Start
 setup: ## Install what is missing: system packages, .venv, our packages
@@ -26,7 +27,7 @@ stop: ## Stop what `make run` started; the data stays
 
 ##@ Test
 test: setup ## Run all tests (but not bench and long campaigns)
-	$(BIN)/pytest -m "not bench and not campaign" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench and not campaign" $(ARGS)
 
 unit: setup ## Run the tests without I/O
 	$(BIN)/pytest $(ARGS) tests/unit
