@@ -184,14 +184,17 @@ DRIVEN_BY = {
     "webhook_dispatcher/__main__": "tests/e2e/test_story.py",
     "webhook_dispatcher/access": "tests/contract/test_webhook_routes.py",
     "webhook_dispatcher/deliveries": "tests/contract/test_webhook_routes.py",
+    "webhook_dispatcher/dispatch/claim_store": f"{DISPATCHER}/test_drain.py",
     "webhook_dispatcher/dispatch/consumers": f"{DISPATCHER}/test_delivery.py",
     "webhook_dispatcher/dispatch/endpoints": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/dispatch/expiry_store": f"{DISPATCHER}/test_drain.py",
     "webhook_dispatcher/dispatch/expunge_store": f"{DISPATCHER}/test_expunge.py",
     "webhook_dispatcher/dispatch/plan": f"{DISPATCHER}/test_delivery.py",
+    "webhook_dispatcher/dispatch/record_store": f"{DISPATCHER}/test_workers.py",
+    "webhook_dispatcher/dispatch/session_store": f"{DISPATCHER}/test_workers.py",
     "webhook_dispatcher/dispatch/sessions": f"{DISPATCHER}/test_workers.py",
     "webhook_dispatcher/dispatch/worker": f"{DISPATCHER}/test_workers.py",
     "webhook_dispatcher/errors": "tests/contract/test_webhook_routes.py",
-    "webhook_dispatcher/instruments": f"{DISPATCHER}/test_delivery.py",
     "webhook_dispatcher/webhooks": "tests/contract/test_webhook_routes.py",
 }
 

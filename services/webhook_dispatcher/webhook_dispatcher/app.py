@@ -36,8 +36,9 @@ from webhook_dispatcher.deliveries.api import History, deliveries_router
 from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.consumers import PlanConsumer
 from webhook_dispatcher.dispatch.deliver import BodyCache, Deliverer
+from webhook_dispatcher.dispatch.expiry import Expiry
 from webhook_dispatcher.dispatch.expunge import Expunger
-from webhook_dispatcher.dispatch.ladder import QUICK, Ladder
+from webhook_dispatcher.dispatch.ladder import ProbeWaits
 from webhook_dispatcher.dispatch.plan import Planner
 from webhook_dispatcher.dispatch.record import Recorder
 from webhook_dispatcher.dispatch.sessions import Sessions
@@ -167,17 +168,19 @@ def _start_dispatch(
     stack: AsyncExitStack,
 ) -> Worker:
     settings, (pool, lease_pool) = parts.settings, pools
-    ladder = scaled_ladder(settings.retry_unit_s)
     bodies = BodyCache()
     sessions = Sessions(lease_pool, renew_s=settings.session_renew_s, dead_after_s=settings.session_dead_s)
     limits = WorkerLimits(
-        settings.max_in_flight, settings.max_in_flight_per_endpoint, settings.poll_interval_s
+        settings.max_in_flight,
+        settings.max_in_flight_per_endpoint,
+        settings.poll_interval_s,
+        probe_lease_s=settings.request_timeout_s + settings.session_dead_s,
     )
     deliverer = Deliverer(
         pool,
         keyring,
         sender,
-        ladder=ladder,
+        quick_unit_s=settings.retry_unit_s,
         chance=random.random,
         timeout_s=settings.request_timeout_s,
         bodies=bodies,
@@ -186,7 +189,11 @@ def _start_dispatch(
         lease_pool,
         sessions,
         deliverer,
-        Recorder(pool, ladder=ladder),
+        Recorder(
+            pool,
+            probe_waits=ProbeWaits(settings.probe_first_s, settings.probe_most_s),
+            chance=random.random,
+        ),
         limits=limits,
         instruments=parts.instruments,
         fault_points=settings.fault_points,
@@ -227,6 +234,7 @@ def _start_dispatch(
         "reconcile": reconciler.run,
         "redactions": redactions.run,
         "control": _control_listener(settings, chat).run,
+        "expiry": Expiry(pool, parts.instruments, settings.held_limit).run,
         "housekeeping": partial(housekeeping.run, pool, deliverer, settings.retention_days),
     }
     for name, loop in runs.items():
@@ -243,11 +251,6 @@ def _control_listener(settings: Settings, chat: ChatClient) -> Listener:
         hear=lambda _body: chat.forget_credentials(),
         on_gap=chat.forget_credentials,
     )
-
-
-def scaled_ladder(unit_s: float) -> Ladder:
-    """The quick ladder with its first wait of `unit_s` seconds."""
-    return Ladder(QUICK.name, tuple(wait_s * unit_s for wait_s in QUICK.waits_s), QUICK.least, QUICK.most)
 
 
 async def _open_pool(

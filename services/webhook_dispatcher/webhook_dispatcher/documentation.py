@@ -18,6 +18,13 @@ receiver has to do, is told in the guides.
 """
 
 
+class ShownRetry(WireModel):
+    """How failed deliveries are repeated: the seconds between one attempt and the next, before chance lengthens them."""
+
+    ladder: str
+    waits_s: list[float]
+
+
 class ShownWebhook(WireModel):
     """A webhook, without its secret."""
 
@@ -30,6 +37,8 @@ class ShownWebhook(WireModel):
     state: str
     disabled_reason: str | None
     failure_count: int
+    retry: ShownRetry
+    deadline_s: int | None
     last_failure_at: Timestamp | None
     created_by: str | None
     created_at: Timestamp
@@ -123,6 +132,14 @@ class DeliveryPage(WireModel):
     has_more: bool
 
 
+class UndeliveredPage(DeliveryPage):
+    """What the webhook has not got yet, oldest first."""
+
+    count: int
+    count_is_exact: bool = Field(description="False when there are more than were counted.")
+    oldest_at: Timestamp | None
+
+
 class AttemptPage(WireModel):
     """All attempts of a delivery, first to last."""
 
@@ -143,6 +160,7 @@ REPLIES: Final[Mapping[str, Replies]] = {
     f"POST {_WEBHOOK}/regenerate-secret": {200: NewSecret},
     f"POST {_WEBHOOK}/test": {200: TestResult},
     f"GET {_WEBHOOK}/deliveries": {200: DeliveryPage},
+    f"GET {_WEBHOOK}/undelivered": {200: UndeliveredPage},
     f"GET {_DELIVERY}": {200: DeliveryWithHistory},
     f"GET {_DELIVERY}/attempts": {200: AttemptPage},
     f"POST {_DELIVERY}/retry": {202: ShownDelivery},

@@ -41,6 +41,12 @@ class Instruments:
             ["outcome"],
             registry=registry,
         )
+        self.expired = Counter(
+            "chatsdk_webhook_expired_deliveries_total",
+            "Deliveries that ended unsent: past their webhook's deadline, or more than may be held for it.",
+            ["reason"],
+            registry=registry,
+        )
         self.attempts = Counter(
             "chatsdk_webhook_attempts_total", "Requests sent, by result.", ["result"], registry=registry
         )

@@ -94,6 +94,25 @@ class Settings(DatabaseSettings):
         validation_alias="WEBHOOKS_REQUEST_TIMEOUT_S",
         description="Deadline of one attempt in seconds, from the name's look-up to the reply's last byte.",
     )
+    held_limit: int = Field(
+        100_000,
+        ge=1,
+        validation_alias="WEBHOOKS_HELD_LIMIT",
+        description="Deliveries kept for one webhook that is failing or gone; beyond it the oldest expire.",
+    )
+    probe_first_s: float = Field(
+        30.0,
+        gt=0,
+        validation_alias="WEBHOOKS_PROBE_FIRST_S",
+        description="An endpoint that fails is left alone for up to so many seconds before its first probe, and twice as "
+        "long after each that fails.",
+    )
+    probe_most_s: float = Field(
+        3600.0,
+        gt=0,
+        validation_alias="WEBHOOKS_PROBE_MOST_S",
+        description="The longest time between two probes of an endpoint, in seconds.",
+    )
     reconcile_interval_s: float = Field(
         60.0,
         gt=0,

@@ -14,7 +14,7 @@ from tests.fixtures.dispatcher import Api, ChatStandIn, Dispatcher, EventSource,
 from tests.fixtures.hostility import hang
 from tests.fixtures.receiver import Receiver, answer
 from tests.waiting import wait_for
-from webhook_dispatcher.dispatch.ladder import QUICK
+from webhook_dispatcher.dispatch.ladder import QUICK, ProbeWaits
 from webhook_dispatcher.dispatch.leases import Finished, Lease
 from webhook_dispatcher.dispatch.outcome import Delivered
 from webhook_dispatcher.dispatch.record import Recorder
@@ -165,10 +165,10 @@ async def test_an_outcome_is_recorded_for_the_leased_session_generation_and_atte
 
     def outcome(generation: int, attempt: int) -> Finished:
         lease = Lease(delivery_id, webhook_id, event_id, "message.new", 1, attempt, False, None, generation)
-        return Finished(lease, reply, Delivered(), datetime.now(UTC), 0.0)
+        return Finished(lease, reply, Delivered(), QUICK, datetime.now(UTC), 0.0)
 
     async with asyncpg.create_pool(webhooks_database, min_size=1, max_size=1) as pool:
-        recorder = Recorder(pool, ladder=QUICK)
+        recorder = Recorder(pool, probe_waits=ProbeWaits(), chance=lambda: 0.5)
         for session, one in [
             (uuid4(), outcome(7, 2)),
             (session_id, outcome(6, 2)),

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from chatsdk_contracts.ids import new_id
 from chatsdk_contracts.signatures import new_secret, verify_chatsdk, verify_standard
-from webhook_dispatcher.app import scaled_ladder
 from webhook_dispatcher.dispatch.deliver import BodyCache, headers_of
 from webhook_dispatcher.dispatch.leases import Lease
 from webhook_dispatcher.dispatch.record import soonest
@@ -55,11 +54,6 @@ def test_the_oldest_bodies_make_room() -> None:
     bodies.put("c", b"1")
     assert bodies.get("a") is None
     assert bodies.get("c") == b"1"
-
-
-def test_the_ladder_is_scaled_for_tests_only() -> None:
-    assert scaled_ladder(1.0).waits_s == (1.0, 2.0, 4.0)
-    assert scaled_ladder(0.1).attempts == 4
 
 
 def test_retries_of_one_moment_need_one_timer() -> None:

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook_dispatcher.dispatch.endpoint_rules import (
+    Answers,
     Change,
     EndpointHealth,
     EndpointState,
+    Probing,
     Trigger,
     after_outcome,
     after_owner_sets_enabled,
+    next_probing,
 )
 from webhook_dispatcher.dispatch.ladder import QUICK, STANDARD, Ladder
 from webhook_dispatcher.dispatch.outcome import Delivered, Exhausted, Gone, Outcome, RefusedForGood, RetryAt
@@ -215,3 +218,104 @@ def test_a_test_event_leaves_no_trace(state: EndpointState, count: int, outcome:
     health = replace(EndpointHealth(), state=state, failure_count=count)
 
     assert step(health, outcome, "test") == Change(health)
+
+
+def answers(*outcomes: tuple[Outcome, Trigger], parks: bool = False) -> Answers:
+    taken = Answers()
+    for outcome, trigger in outcomes:
+        taken.take(outcome, trigger, parks=parks)
+    return taken
+
+
+@pytest.mark.parametrize("trigger", ["probe", "replay", "drain"])
+def test_what_was_counted_before_or_asked_for_counts_no_more(trigger: Trigger) -> None:
+    health = EndpointHealth(failure_count=9, failed_attempts=40)
+    assert after(EXHAUSTED, AGAIN, health=health, trigger=trigger) == Change(health)
+
+
+@pytest.mark.parametrize(
+    ("before", "was", "state", "taken", "has_more_parked", "expected"),
+    [
+        pytest.param(
+            Probing(), "active", "failing", answers((EXHAUSTED, "retry")), False, Probing(True, 0), id="fails"
+        ),
+        pytest.param(
+            Probing(True, 3),
+            "failing",
+            "failing",
+            answers((AGAIN, "probe")),
+            False,
+            Probing(True, 4),
+            id="a probe failed",
+        ),
+        pytest.param(
+            Probing(True, 3),
+            "failing",
+            "failing",
+            answers((REFUSED, "probe")),
+            False,
+            Probing(True, 3),
+            id="a refusal is no failure",
+        ),
+        pytest.param(
+            Probing(True, 3),
+            "failing",
+            "active",
+            answers((Delivered(), "probe")),
+            True,
+            Probing(True, 0),
+            id="well, and more is parked",
+        ),
+        pytest.param(
+            Probing(True, 3),
+            "failing",
+            "active",
+            answers((Delivered(), "probe")),
+            False,
+            Probing(),
+            id="well, and nothing left",
+        ),
+        pytest.param(
+            Probing(),
+            "active",
+            "active",
+            answers((EXHAUSTED, "retry"), parks=True),
+            False,
+            Probing(True, 0),
+            id="something is parked",
+        ),
+        pytest.param(
+            Probing(True, 2),
+            "active",
+            "active",
+            answers((EXHAUSTED, "retry"), parks=True),
+            False,
+            None,
+            id="further ones wait for the same probe",
+        ),
+        pytest.param(
+            Probing(), "active", "active", answers((AGAIN, "first")), False, None, id="only a retry"
+        ),
+        pytest.param(
+            Probing(True, 2),
+            "failing",
+            "failing",
+            answers((Delivered(), "replay")),
+            False,
+            None,
+            id="a replay tells nothing",
+        ),
+        pytest.param(
+            Probing(True, 2), "failing", "gone", answers((GONE, "probe")), False, Probing(), id="gone"
+        ),
+    ],
+)
+def test_an_endpoint_is_probed_while_it_fails_or_has_something_parked(
+    before: Probing,
+    was: EndpointState,
+    state: EndpointState,
+    taken: Answers,
+    has_more_parked: bool,
+    expected: Probing | None,
+) -> None:
+    assert next_probing(before, was, state, taken, has_more_parked=has_more_parked) == expected

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_dispatcher.dispatch.ladder import QUICK, STANDARD, custom_ladder
+from webhook_dispatcher.dispatch.ladder import (
+    QUICK,
+    STANDARD,
+    ProbeWaits,
+    custom_ladder,
+    named_ladder,
+)
 
 CHANCES = st.floats(min_value=0, max_value=1, exclude_max=True)
 
@@ -76,3 +82,20 @@ def test_a_ladder_that_makes_no_sense_is_refused(waits_s: tuple[float, ...]) -> 
 def test_attempts_are_counted_from_one() -> None:
     with pytest.raises(ValueError):
         QUICK.wait_s(0, lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("probes", "most_s"), [(0, 30.0), (1, 60.0), (6, 1920.0), (7, 3600.0), (1_000_000, 3600.0)]
+)
+@given(chance=CHANCES)
+def test_a_failing_endpoint_is_left_alone_for_ever_longer_up_to_an_hour(
+    probes: int, most_s: float, chance: float
+) -> None:
+    assert ProbeWaits().wait_s(probes, lambda: chance) == most_s * chance
+
+
+def test_a_ladder_is_found_by_what_is_stored() -> None:
+    assert named_ladder("standard", None) is STANDARD
+    assert named_ladder("quick", None) is QUICK
+    assert named_ladder("quick", None, quick_unit_s=0.5).waits_s == (0.5, 1.0, 2.0)
+    assert named_ladder("custom", (7.0,), quick_unit_s=0.5).waits_s == (7.0,)

@@ -15,6 +15,7 @@ from webhook_dispatcher.dispatch.matching import (
     RegistrationIndex,
     Route,
     covers,
+    expiry_of,
     is_over,
     matches,
 )
@@ -159,3 +160,20 @@ def test_only_what_is_published_and_forgotten_is_ever_too_late(
     event_type: str, age_s: int, *, expected: bool
 ) -> None:
     assert is_over(event_type, NOW - timedelta(seconds=age_s), NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("event_type", "deadline_s", "expected_s"),
+    [
+        ("message.new", None, None),
+        ("message.new", 5, 5),
+        ("typing.start", None, 60),
+        ("typing.start", 5, 5),
+        ("typing.start", 600, 60),
+    ],
+)
+def test_a_delivery_ends_with_its_webhooks_deadline_or_with_what_it_tells(
+    event_type: str, deadline_s: int | None, expected_s: int | None
+) -> None:
+    expected = None if expected_s is None else NOW + timedelta(seconds=expected_s)
+    assert expiry_of(event_type, NOW, deadline_s) == expected

@@ -14,7 +14,7 @@ from webhook_dispatcher.deliveries import store
 from webhook_dispatcher.errors import DeliveryNotFound, WebhookNotFound
 from webhook_dispatcher.webhooks import store as webhooks_store
 
-STATUSES = ("pending", "delivering", "succeeded", "exhausted", "failed", "held", "skipped")
+COUNTED_UNDELIVERED = 100_000
 
 
 async def list_deliveries(
@@ -34,6 +34,25 @@ async def list_deliveries(
             connection, webhook_id, before=before, event=event, status=status, limit=limit + 1
         )
     return [shown(row) for row in rows[:limit]], len(rows) > limit
+
+
+async def list_undelivered(
+    pool: Pool, app_id: str, webhook_id: UUID, *, after: int | None, limit: int
+) -> dict[str, Any]:
+    """A page of what the webhook has not got yet, oldest first, with how many there are and since when."""
+    async with reading(pool) as connection:
+        await _check_webhook(connection, app_id, webhook_id)
+        rows = await store.list_undelivered(connection, webhook_id, after=after, limit=limit + 1)
+        measured = await store.measure_undelivered(connection, webhook_id, most=COUNTED_UNDELIVERED + 1)
+    has_more = len(rows) > limit
+    return {
+        "deliveries": [shown(row) for row in rows[:limit]],
+        "nextCursor": str(rows[limit - 1]["order_no"]) if has_more else None,
+        "hasMore": has_more,
+        "count": min(measured["count"], COUNTED_UNDELIVERED),
+        "countIsExact": measured["count"] <= COUNTED_UNDELIVERED,
+        "oldestAt": _time(measured["oldest_at"]),
+    }
 
 
 async def show_delivery(pool: Pool, app_id: str, webhook_id: UUID, delivery_id: UUID) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from webhook_dispatcher.access import Caller, parse_cursor, parse_id
 from webhook_dispatcher.deliveries import actions
 from webhook_dispatcher.errors import DeliveryNotFound, WebhookNotFound
 
-Status = Literal["pending", "delivering", "succeeded", "exhausted", "failed", "held", "skipped"]
+Status = Literal["pending", "delivering", "succeeded", "exhausted", "failed", "held", "skipped", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,14 @@ class History:
 def deliveries_router(history: History, caller: Caller) -> APIRouter:
     """The routes."""
     router = APIRouter(
-        prefix="/api/webhooks/{webhook_id}/deliveries", tags=["deliveries"], dependencies=[Depends(caller)]
+        prefix="/api/webhooks/{webhook_id}", tags=["deliveries"], dependencies=[Depends(caller)]
     )
     door = _Door(history, caller)
-    router.add_api_route("", door.list, methods=["GET"])
-    router.add_api_route("/{delivery_id}", door.show, methods=["GET"])
-    router.add_api_route("/{delivery_id}/attempts", door.attempts, methods=["GET"])
-    router.add_api_route("/{delivery_id}/retry", door.retry, methods=["POST"], status_code=202)
+    router.add_api_route("/undelivered", door.undelivered, methods=["GET"])
+    router.add_api_route("/deliveries", door.list, methods=["GET"])
+    router.add_api_route("/deliveries/{delivery_id}", door.show, methods=["GET"])
+    router.add_api_route("/deliveries/{delivery_id}/attempts", door.attempts, methods=["GET"])
+    router.add_api_route("/deliveries/{delivery_id}/retry", door.retry, methods=["POST"], status_code=202)
     return router
 
 
@@ -69,6 +70,24 @@ class _Door:
         )
         next_cursor = deliveries[-1]["id"] if has_more else None
         return json_response({"deliveries": deliveries, "nextCursor": next_cursor, "hasMore": has_more})
+
+    async def undelivered(
+        self,
+        request: Request,
+        webhook_id: str,
+        cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> Response:
+        """What the webhook has not got yet, oldest first: waiting, being delivered, held and exhausted."""
+        who = await self._caller(request)
+        found = await actions.list_undelivered(
+            self._history.pool,
+            who.app_id,
+            _webhook(webhook_id),
+            after=None if cursor is None else int(cursor),
+            limit=limit,
+        )
+        return json_response(found)
 
     async def show(self, request: Request, webhook_id: str, delivery_id: str) -> Response:
         """One delivery, with its attempts under `history`."""

@@ -18,8 +18,8 @@ from chatsdk_runtime.encryption import Keyring, Sealed
 from chatsdk_runtime.outgoing.exchange import OutgoingRequest, SendFailure
 from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import Pool, Row, reading
-from webhook_dispatcher.dispatch import store
-from webhook_dispatcher.dispatch.ladder import Chance, Ladder
+from webhook_dispatcher.dispatch import claim_store
+from webhook_dispatcher.dispatch.ladder import Chance, Ladder, named_ladder
 from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import RefusedForGood, judge
 
@@ -67,7 +67,7 @@ class Deliverer:
         keyring: Keyring,
         sender: Sender,
         *,
-        ladder: Ladder,
+        quick_unit_s: float,
         chance: Chance,
         timeout_s: float,
         bodies: BodyCache,
@@ -75,7 +75,7 @@ class Deliverer:
         self._pool = pool
         self._keyring = keyring
         self._sender = sender
-        self._ladder = ladder
+        self._quick_unit_s = quick_unit_s
         self._chance = chance
         self._timeout_s = timeout_s
         self._bodies = bodies
@@ -90,7 +90,7 @@ class Deliverer:
             return
         async with reading(self._pool) as connection:
             if absent:
-                found = await store.read_bodies(connection, absent)
+                found = await claim_store.read_bodies(connection, absent)
                 for event_id in absent:
                     if event_id in found:
                         self._bodies.put(event_id, found[event_id])
@@ -99,7 +99,8 @@ class Deliverer:
             if stale:
                 # The time before the question: a key is never used longer than half a second after it was read.
                 asked_s = time.monotonic()
-                targets = read_targets(await store.read_targets(connection, stale), self._keyring)
+                rows = await claim_store.read_targets(connection, stale)
+                targets = read_targets(rows, self._keyring, quick_unit_s=self._quick_unit_s)
                 for webhook_id in stale:
                     self._targets[webhook_id] = (asked_s, targets.get(webhook_id))
 
@@ -124,22 +125,27 @@ class Deliverer:
         body = self._bodies.get(lease.event_id)
         if body is None:
             failure = SendFailure("internal", _NO_BODY, "no body", 0.0)
-            return Finished(lease, failure, RefusedForGood(_NO_BODY), started_at, time.monotonic())
+            refused = RefusedForGood(_NO_BODY)
+            return Finished(lease, failure, refused, target.ladder, started_at, time.monotonic())
         headers = headers_of(lease, target.secrets, int(time.time()), body)
         result = await self._sender.send(OutgoingRequest(target.url, headers, body, self._timeout_s))
         ended_s = time.monotonic()
         outcome = judge(
-            result, attempt=lease.attempt, ladder=self._ladder, now=datetime.now(UTC), chance=self._chance
+            result,
+            attempt=lease.attempt - lease.probes,
+            ladder=target.ladder,
+            now=datetime.now(UTC),
+            chance=self._chance,
         )
-        return Finished(lease, result, outcome, started_at, ended_s)
+        return Finished(lease, result, outcome, target.ladder, started_at, ended_s)
 
     def _is_fresh(self, webhook_id: UUID) -> bool:
         held = self._targets.get(webhook_id)
         return held is not None and time.monotonic() - held[0] < _TARGET_FRESH_S
 
 
-def read_targets(rows: Sequence[Row], keyring: Keyring) -> dict[UUID, Target]:
-    """Targets from the rows of `store.read_targets`; secrets are opened for exactly their rows."""
+def read_targets(rows: Sequence[Row], keyring: Keyring, *, quick_unit_s: float = 1.0) -> dict[UUID, Target]:
+    """Targets from the rows of `claim_store.read_targets`; secrets are opened for exactly their rows."""
     secrets: dict[UUID, list[str]] = {}
     heads: dict[UUID, Row] = {}
     for row in rows:
@@ -147,7 +153,16 @@ def read_targets(rows: Sequence[Row], keyring: Keyring) -> dict[UUID, Target]:
         secret = keyring.open(sealed, table="webhook_secret", column="ciphertext", row=str(row["secret_id"]))
         secrets.setdefault(row["id"], []).append(secret.decode())
         heads[row["id"]] = row
-    return {key: Target(row["url"], tuple(secrets[key]), row["state"]) for key, row in heads.items()}
+    return {
+        key: Target(row["url"], tuple(secrets[key]), row["state"], _ladder(row, quick_unit_s))
+        for key, row in heads.items()
+    }
+
+
+def _ladder(row: Row, quick_unit_s: float) -> Ladder:
+    waits_s = row["waits_s"]
+    own = None if waits_s is None else tuple(waits_s)
+    return named_ladder(row["ladder"], own, quick_unit_s=quick_unit_s)
 
 
 def headers_of(lease: Lease, secrets: Sequence[str], timestamp_s: int, body: bytes) -> dict[str, str]:

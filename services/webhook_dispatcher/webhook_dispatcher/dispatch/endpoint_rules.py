@@ -56,6 +56,35 @@ class EndpointHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Probing:
+    """Whether an endpoint is to be probed, and how many probes failed in a row.
+
+    It is while it is failing, and while something is parked: then no event need come for it to be found well again.
+    """
+
+    is_wanted: bool = False
+    probes: int = 0
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a batch of outcomes tells of one endpoint beside its health."""
+
+    successes: int = 0
+    has_parked: bool = False
+    probe_ended: bool = False
+    probe_failed: bool = False
+
+    def take(self, outcome: Outcome, trigger: Trigger, *, parks: bool) -> None:
+        """Count one outcome; `parks`: its delivery waits for a better day."""
+        self.has_parked |= parks
+        self.successes += isinstance(outcome, Delivered) and trigger not in {"replay", "test"}
+        if trigger == "probe":
+            self.probe_ended = True
+            self.probe_failed |= isinstance(outcome, RetryAt | Exhausted)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The health after a step, and what there is to announce about it."""
 
@@ -68,8 +97,9 @@ def after_outcome(
 ) -> Change:
     """Take one attempt's outcome into account.
 
-    A test changes nothing. A replay or a probe moves no counter, but a 410 is a 410. A success of any real
-    delivery, or of a probe, brings a failing endpoint back; `gone` and `off` only their owner ends.
+    A test changes nothing. A replay, a probe or a drain moves no counter (what is drained was counted when it ended
+    exhausted), but a 410 is a 410. A success of any real delivery, or of a probe, brings a failing endpoint back;
+    `gone` and `off` only their owner ends.
     """
     if trigger == "test" or health.state in {"gone", "off"}:
         return Change(health)
@@ -83,6 +113,25 @@ def after_outcome(
         case _:
             # A permanent refusal speaks of the request: the endpoint is well.
             return Change(health)
+
+
+def next_probing(
+    before: Probing, was: EndpointState, state: EndpointState, answers: Answers, *, has_more_parked: bool
+) -> Probing | None:
+    """The probing from now on, its wait beginning anew; None leaves it as it is.
+
+    `has_more_parked`: whether something is parked still, after a success has released what it may.
+    """
+    if state in {"gone", "off"}:
+        return Probing()
+    if answers.successes:
+        return Probing(is_wanted=has_more_parked)
+    if answers.probe_ended:
+        # A permanent refusal is no word about the endpoint, good or bad: the next delivery is tried after the same wait.
+        return Probing(is_wanted=True, probes=before.probes + answers.probe_failed)
+    if (state == "failing" and was != "failing") or (answers.has_parked and not before.is_wanted):
+        return Probing(is_wanted=True)
+    return None
 
 
 def after_owner_sets_enabled(health: EndpointHealth, *, enabled: bool) -> Change:
@@ -105,7 +154,7 @@ def _after_success(health: EndpointHealth, trigger: Trigger) -> Change:
 def _after_failure(
     health: EndpointHealth, outcome: RetryAt | Exhausted, trigger: Trigger, ladder: Ladder, now: datetime
 ) -> Change:
-    if trigger in {"probe", "replay"} or health.state != "active":
+    if trigger in {"drain", "probe", "replay"} or health.state != "active":
         # Deliveries that were under way when the endpoint began to fail do not count on.
         return Change(health)
     counted = replace(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from chatsdk_runtime.postgres import Pool, transaction
-from webhook_dispatcher.dispatch import store
+from webhook_dispatcher.dispatch import claim_store
 from webhook_dispatcher.dispatch.leases import Lease, Session
 
 _ENDPOINTS_AT_ONCE = 200
@@ -24,13 +24,17 @@ async def claim(
     full: Sequence[UUID],
     room_of: Callable[[UUID], int],
     dead_after_s: float,
+    probe_lease_s: float,
 ) -> list[Lease]:
-    """Lease at most `free` deliveries; `full` endpoints are left out, the others get `room_of` each."""
+    """Lease at most `free` deliveries; `full` endpoints are left out, the others get `room_of` each.
+
+    Probes come on top: one at most for each of the endpoints that are failing, or have something parked.
+    """
     async with transaction(pool) as tx:
-        due = await store.lock_due_endpoints(
+        due = await claim_store.lock_due_endpoints(
             tx, session, full, limit=min(_ENDPOINTS_AT_ONCE, free), dead_after_s=dead_after_s
         )
         if not due:
             return []
-        rooms = [room_of(webhook_id) for webhook_id in due]
-        return await store.lease_due(tx, session, due, rooms, total=free)
+        rooms = [room_of(one.webhook_id) for one in due]
+        return await claim_store.lease_due(tx, session, due, rooms, total=free, probe_lease_s=probe_lease_s)

@@ -1,8 +1,10 @@
 """Retry ladders: how long to wait after which failed attempt. Pure; chance is handed in.
 
-`outcome.judge` climbs one; which ladder a webhook has is stored with it.
+`outcome.judge` climbs one; which ladder a webhook has is stored with it. Probes of an endpoint that fails have waits
+of their own.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,6 +61,19 @@ STANDARD = Ladder(
 )
 
 
+def named_ladder(name: str, waits_s: tuple[float, ...] | None, *, quick_unit_s: float = 1.0) -> Ladder:
+    """A webhook's ladder as it is stored; `quick_unit_s` is the quick one's first wait."""
+    if waits_s is not None:
+        return custom_ladder(waits_s)
+    if name == STANDARD.name:
+        return STANDARD
+    if quick_unit_s == 1.0:
+        return QUICK
+    return Ladder(
+        QUICK.name, tuple(wait_s * quick_unit_s for wait_s in QUICK.waits_s), QUICK.least, QUICK.most
+    )
+
+
 def custom_ladder(waits_s: tuple[float, ...]) -> Ladder:
     """A webhook's own ladder. ValueError if it has no rung, too many, or a wait outside (0, 7 days]."""
     if not 0 < len(waits_s) <= MAX_RUNGS:
@@ -66,3 +81,19 @@ def custom_ladder(waits_s: tuple[float, ...]) -> Ladder:
     if not all(0 < wait <= MAX_WAIT_S for wait in waits_s):
         raise ValueError("a wait is more than 0 and at most 604800 seconds")
     return Ladder("custom", waits_s, 0.8, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeWaits:
+    """How long a failing endpoint is left alone: twice as long after each probe that failed, up to `most_s`."""
+
+    first_s: float = 30.0
+    most_s: float = 3600.0
+
+    def wait_s(self, probes: int, chance: Chance) -> float:
+        """Seconds until the next one, when `probes` failed in a row; any time up to the whole wait (full jitter).
+
+        Source: AWS Architecture Blog, "Exponential Backoff and Jitter".
+        """
+        waited_s = math.ldexp(self.first_s, min(probes, 62))
+        return min(self.most_s, waited_s) * chance()

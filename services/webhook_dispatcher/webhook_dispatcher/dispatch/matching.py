@@ -19,12 +19,16 @@ FilterReason = Literal["other_app", "type", "about_itself", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What planning knows of a webhook. `failing` and `gone` still match: their deliveries are held."""
+    """What planning knows of a webhook. `failing` and `gone` still match: their deliveries are held.
+
+    An event older than `deadline_s` seconds is of no use to it any more.
+    """
 
     webhook_id: str
     app_id: str
     events: frozenset[str]
     state: EndpointState = "active"
+    deadline_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,17 @@ class Route:
 def is_over(event_type: str, happened_at: datetime, now: datetime) -> bool:
     """Whether an event tells of what is over: that somebody typed a minute ago is of use to nobody."""
     return event_type in EPHEMERAL_EVENT_TYPES and now - happened_at > _LIFETIME
+
+
+def expiry_of(event_type: str, happened_at: datetime, deadline_s: int | None) -> datetime | None:
+    """When a delivery is no longer attempted; None for one that is kept until it is done.
+
+    What passes by itself, such as typing, is not told for longer than it lasts, whatever the webhook says.
+    """
+    limits = [] if deadline_s is None else [timedelta(seconds=deadline_s)]
+    if event_type in EPHEMERAL_EVENT_TYPES:
+        limits.append(_LIFETIME)
+    return happened_at + min(limits) if limits else None
 
 
 def covers(pattern: str, event_type: str) -> bool:

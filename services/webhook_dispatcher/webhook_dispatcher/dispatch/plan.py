@@ -20,7 +20,13 @@ from chatsdk_runtime.postgres import Pool, Transaction, transaction
 from chatsdk_runtime.reconcile import advance
 from webhook_dispatcher.dispatch import store
 from webhook_dispatcher.dispatch.deliver import BodyCache
-from webhook_dispatcher.dispatch.matching import EventHead, Registration, RegistrationIndex, is_over
+from webhook_dispatcher.dispatch.matching import (
+    EventHead,
+    Registration,
+    RegistrationIndex,
+    expiry_of,
+    is_over,
+)
 from webhook_dispatcher.instruments import Instruments
 
 # A rebuilt database must not send history again to webhooks that are younger than it; clocks differ a little.
@@ -48,6 +54,7 @@ class _Pair:
     webhook_id: str
     id: str
     is_skipped: bool
+    expires_at: datetime | None
 
 
 class Planner:
@@ -104,7 +111,9 @@ class Planner:
         for row in await store.read_registrations(tx, stale):
             webhook_id = str(row["id"])
             by_app[row["app_id"]].append(
-                Registration(webhook_id, row["app_id"], frozenset(row["events"]), row["state"])
+                Registration(
+                    webhook_id, row["app_id"], frozenset(row["events"]), row["state"], row["deadline_s"]
+                )
             )
             self._since[webhook_id] = row["created_at"] - _BEFORE_REGISTRATION
         for app_id, registrations in by_app.items():
@@ -120,7 +129,8 @@ class Planner:
                     webhook_id = registration.webhook_id
                     if head.time >= self._since[webhook_id]:
                         key = delivery_id(EventId(head.id), WebhookId(webhook_id))
-                        pairs.append(_Pair(event, webhook_id, key, is_skipped))
+                        expires_at = expiry_of(head.type, head.time, registration.deadline_s)
+                        pairs.append(_Pair(event, webhook_id, key, is_skipped, expires_at))
         return pairs
 
     async def _insert(self, tx: Transaction, pairs: list[_Pair]) -> list[_Pair]:
@@ -174,6 +184,7 @@ def _rows(pairs: Sequence[_Pair], next_order: dict[str, int]) -> store.PlannedRo
         rows.apps.append(head.appid)
         rows.events.append(head.id)
         rows.types.append(head.type)
+        rows.expiries.append(pair.expires_at)
         if pair.is_skipped:
             rows.order_nos.append(None)
             rows.statuses.append("skipped")

@@ -7,7 +7,7 @@ worker took over is not ours to write. Endpoints are locked first, in order, and
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,11 +16,18 @@ import orjson
 
 from chatsdk_runtime.outgoing.exchange import Reply, SendResult
 from chatsdk_runtime.postgres import Pool, Row, Transaction, transaction
-from webhook_dispatcher.deliveries import store
-from webhook_dispatcher.deliveries.store import AttemptRow, EndpointRow
-from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth, Transition, Trigger, after_outcome
-from webhook_dispatcher.dispatch.ladder import Ladder
-from webhook_dispatcher.dispatch.leases import AttemptKind, Finished, Lease
+from webhook_dispatcher.dispatch import record_store as store
+from webhook_dispatcher.dispatch.endpoint_rules import (
+    Answers,
+    EndpointHealth,
+    EndpointState,
+    Probing,
+    Transition,
+    after_outcome,
+    next_probing,
+)
+from webhook_dispatcher.dispatch.ladder import Chance, ProbeWaits
+from webhook_dispatcher.dispatch.leases import Finished, Lease
 from webhook_dispatcher.dispatch.outcome import (
     Delivered,
     Exhausted,
@@ -30,8 +37,10 @@ from webhook_dispatcher.dispatch.outcome import (
     classify,
     describe,
 )
+from webhook_dispatcher.dispatch.record_store import AttemptRow, EndpointRow
 
 _KEPT_MESSAGE = 500
+_RELEASED_PER_SUCCESS = 2
 
 
 @dataclass(slots=True)
@@ -46,24 +55,34 @@ class Recorded:
 
 @dataclass(slots=True)
 class _Endpoint:
+    was: EndpointState
     health: EndpointHealth
+    probing: Probing
+    answers: Answers = field(default_factory=Answers)
     has_failed: bool = False
     block_s: float = 0.0
+
+    @property
+    def drains(self) -> bool:
+        """Whether what is parked is tried again."""
+        has_parked = self.probing.is_wanted or self.answers.has_parked
+        return has_parked and self.answers.successes > 0 and self.health.state == "active"
 
 
 @dataclass(slots=True)
 class _Batch:
     rows: list[AttemptRow] = field(default_factory=list)
     finished: list[UUID] = field(default_factory=list)
-    back: list[tuple[UUID, int, float | None]] = field(default_factory=list)
+    back: list[tuple[Lease, float | None]] = field(default_factory=list)
 
 
 class Recorder:
     """Writes what was attempted, for one session."""
 
-    def __init__(self, pool: Pool, *, ladder: Ladder) -> None:
+    def __init__(self, pool: Pool, *, probe_waits: ProbeWaits, chance: Chance) -> None:
         self._pool = pool
-        self._ladder = ladder
+        self._probe_waits = probe_waits
+        self._chance = chance
 
     async def record(
         self, session_id: UUID, finished: Sequence[Finished], unstarted: Sequence[Lease]
@@ -82,7 +101,13 @@ class Recorder:
                 ids = [lease.delivery_id for lease in unstarted]
                 await store.release_unstarted(tx, session_id, ids, [lease.generation for lease in unstarted])
             if endpoints:
-                await store.write_endpoints(tx, [_endpoint_row(key, one) for key, one in endpoints.items()])
+                still_parked = await _drain(tx, endpoints)
+                rows = [
+                    self._endpoint_row(key, one, has_more_parked=key in still_parked)
+                    for key, one in endpoints.items()
+                ]
+                await store.write_endpoints(tx, rows)
+                recorded.due_in_s.extend(row.probe_wait_s for row in rows if row.probe_wait_s is not None)
         return recorded
 
     async def _lock(
@@ -92,7 +117,10 @@ class Recorder:
         changing = {one.lease.webhook_id for one in finished if not isinstance(one.outcome, Delivered)}
         changing |= {lease.webhook_id for lease in unstarted}
         rows = await store.lock_health(tx, list(touched | changing), list(changing))
-        return {row["webhook_id"]: _Endpoint(_health(row)) for row in rows}
+        return {
+            row["webhook_id"]: _Endpoint(row["state"], _health(row), Probing(row["is_probed"], row["probes"]))
+            for row in rows
+        }
 
     def _take(self, one: Finished, endpoint: _Endpoint | None, batch: _Batch, recorded: Recorded) -> None:
         status, is_final = self._settle(one, batch, recorded)
@@ -100,15 +128,36 @@ class Recorder:
         recorded.outcomes.append(_outcome_name(one))
         if endpoint is None:
             return
-        trigger: Trigger = "replay" if one.lease.replay else one.lease.kind
-        now = datetime.now(UTC)
-        change = after_outcome(endpoint.health, one.outcome, trigger=trigger, ladder=self._ladder, now=now)
+        trigger, now = one.lease.kind, datetime.now(UTC)
+        change = after_outcome(endpoint.health, one.outcome, trigger=trigger, ladder=one.ladder, now=now)
         endpoint.health = change.health
+        endpoint.answers.take(one.outcome, trigger, parks=status == "exhausted")
         endpoint.has_failed |= not isinstance(one.outcome, Delivered)
         if isinstance(one.outcome, RetryAt | Exhausted):
             endpoint.block_s = max(endpoint.block_s, one.outcome.endpoint_block_s)
         if change.transition is not None:
             recorded.transitions.append((one.lease.webhook_id, change.transition))
+
+    def _endpoint_row(self, webhook_id: UUID, endpoint: _Endpoint, *, has_more_parked: bool) -> EndpointRow:
+        health = endpoint.health
+        probing = next_probing(
+            endpoint.probing, endpoint.was, health.state, endpoint.answers, has_more_parked=has_more_parked
+        )
+        wait_s = None
+        if probing is not None and probing.is_wanted:
+            wait_s = self._probe_waits.wait_s(probing.probes, self._chance)
+        return EndpointRow(
+            webhook_id,
+            health.state,
+            health.failure_count,
+            health.failed_attempts,
+            health.failing_since,
+            endpoint.has_failed,
+            endpoint.block_s,
+            probing is not None,
+            (probing or endpoint.probing).probes,
+            wait_s,
+        )
 
     def _settle(self, one: Finished, batch: _Batch, recorded: Recorded) -> tuple[str, bool]:
         """The delivery's status after the attempt, and whether that is its end."""
@@ -125,17 +174,32 @@ class Recorder:
             case RefusedForGood():
                 batch.finished.append(key)
                 return "failed", True
+            case RetryAt() | Exhausted() if lease.is_probe and resume is None:
+                # Held before and held again: a probe climbs no ladder.
+                batch.back.append((lease, 0.0))
+                return "pending", False
             case RetryAt(delay_s=delay_s) if resume is None:
                 left_s = max(0.0, delay_s - (time.monotonic() - one.ended_s))
-                batch.back.append((key, lease.attempt, left_s))
+                batch.back.append((lease, left_s))
                 recorded.due_in_s.append(left_s)
                 return "pending", False
             case Gone():
-                batch.back.append((key, lease.attempt, 0.0))
+                batch.back.append((lease, 0.0))
                 return "pending", False
             case _:
-                batch.back.append((key, lease.attempt, None))
+                batch.back.append((lease, None))
                 return "exhausted", True
+
+
+async def _drain(tx: Transaction, endpoints: Mapping[UUID, _Endpoint]) -> set[UUID]:
+    """Release what is parked at endpoints that answered well, two for each success: a ramp that ends with the first
+    failure, since who fails is parked again. Returns those with more to come.
+    """
+    draining = {key: one for key, one in endpoints.items() if one.drains}
+    if not draining:
+        return set()
+    counts = [_RELEASED_PER_SUCCESS * one.answers.successes for one in draining.values()]
+    return await store.release_parked(tx, list(draining), counts)
 
 
 async def _still_ours(tx: Transaction, session_id: UUID, finished: Sequence[Finished]) -> list[Finished]:
@@ -159,8 +223,14 @@ async def _write(tx: Transaction, batch: _Batch) -> None:
     if batch.rows:
         await store.write_attempts(tx, batch.rows, batch.finished)
     if batch.back:
-        ids, attempts, delays = zip(*batch.back, strict=True)
-        await store.put_back(tx, list(ids), list(attempts), list(delays))
+        leases = [lease for lease, _ in batch.back]
+        await store.put_back(
+            tx,
+            [lease.delivery_id for lease in leases],
+            [lease.attempt for lease in leases],
+            [lease.probes + lease.is_probe for lease in leases],
+            [delay_s for _, delay_s in batch.back],
+        )
 
 
 def attempt_row(one: Finished, *, status: str, is_final: bool) -> AttemptRow:
@@ -168,11 +238,10 @@ def attempt_row(one: Finished, *, status: str, is_final: bool) -> AttemptRow:
     is_success = isinstance(one.outcome, Delivered)
     result = one.result
     body = result.body_head if isinstance(result, Reply) and result.body_head else None
-    kind: AttemptKind = one.lease.kind
     return AttemptRow(
         one.lease.delivery_id,
         one.lease.attempt,
-        kind,
+        one.lease.kind,
         classify(result),
         result.status,
         None if is_success else describe(result)[:_KEPT_MESSAGE],
@@ -194,19 +263,6 @@ def _headers(result: SendResult) -> str | None:
 
 def _health(row: Row) -> EndpointHealth:
     return EndpointHealth(row["state"], row["failure_count"], row["failed_attempts"], row["failing_since"])
-
-
-def _endpoint_row(webhook_id: UUID, endpoint: _Endpoint) -> EndpointRow:
-    health = endpoint.health
-    return EndpointRow(
-        webhook_id,
-        health.state,
-        health.failure_count,
-        health.failed_attempts,
-        health.failing_since,
-        endpoint.has_failed,
-        endpoint.block_s,
-    )
 
 
 def _outcome_name(one: Finished) -> str:

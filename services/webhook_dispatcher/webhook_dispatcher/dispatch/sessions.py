@@ -14,7 +14,7 @@ import structlog
 
 from chatsdk_runtime.loops import Heartbeat
 from chatsdk_runtime.postgres import DATABASE_AWAY, Pool, reading, transaction
-from webhook_dispatcher.dispatch import store
+from webhook_dispatcher.dispatch import session_store
 from webhook_dispatcher.dispatch.leases import Session
 
 log = structlog.get_logger()
@@ -58,9 +58,9 @@ class Sessions:
         self._renewed_s = None
         try:
             async with transaction(self._pool) as tx:
-                ended = await store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
+                ended = await session_store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
                 if ended:
-                    await store.release_leases(tx, ended)
+                    await session_store.release_leases(tx, ended)
         except DATABASE_AWAY as outage:
             log.info("session_not_closed", error=f"{type(outage).__name__}: {outage}")
 
@@ -68,7 +68,7 @@ class Sessions:
         # Taken before the question: the answer may be as old as the moment it was asked.
         asked_s = time.monotonic()
         async with reading(self._pool) as connection:
-            if self._generation and await store.renew_session(
+            if self._generation and await session_store.renew_session(
                 connection, self.current, dead_after_s=self.dead_after_s
             ):
                 self._renewed_s = asked_s
@@ -80,17 +80,17 @@ class Sessions:
                 await self._end_own()
             self._generation += 1
             asked_s = time.monotonic()
-            await store.open_session(connection, self.current)
+            await session_store.open_session(connection, self.current)
             self._renewed_s = asked_s
 
     async def _end_own(self) -> None:
         async with transaction(self._pool) as tx:
-            await store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
-            await store.release_leases(tx, [self._id])
+            await session_store.end_sessions(tx, dead_after_s=self.dead_after_s, own=self._id)
+            await session_store.release_leases(tx, [self._id])
 
     async def _end_dead(self) -> None:
         async with transaction(self._pool) as tx:
-            ended = await store.end_sessions(tx, dead_after_s=self.dead_after_s)
-            released = await store.release_leases(tx, ended) if ended else 0
+            ended = await session_store.end_sessions(tx, dead_after_s=self.dead_after_s)
+            released = await session_store.release_leases(tx, ended) if ended else 0
         if ended:
             log.warning("dead_sessions_ended", sessions=len(ended), released=released)

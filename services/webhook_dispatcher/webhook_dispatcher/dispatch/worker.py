@@ -36,11 +36,15 @@ _WAKE_LATE_S = 0.002  # a timer may fire a moment before the database's clock is
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
-    """Requests under way at once, in all and per endpoint, and how often others' plans are looked for."""
+    """Requests under way at once, in all and per endpoint, and how often others' plans are looked for.
+
+    Of a probe there is word after `probe_lease_s` seconds, or its worker is dead.
+    """
 
     in_flight: int = 100
     in_flight_per_endpoint: int = 10
     poll_s: float = 0.1
+    probe_lease_s: float = 30.0
 
 
 @dataclass(slots=True)
@@ -136,6 +140,7 @@ class Worker:
             full=full,
             room_of=self._room_of,
             dead_after_s=self._sessions.dead_after_s,
+            probe_lease_s=self._limits.probe_lease_s,
         )
         for lease in leases:
             lane = self._lane(lease.webhook_id)
@@ -199,7 +204,7 @@ class Worker:
                 self._forget(lease)
                 continue
             target = self._deliverer.target(lease.webhook_id)
-            if target is None or target.state != "active":
+            if target is None or not target.takes(lease):
                 self._give_back(lane)
                 continue
             if lane.in_flight >= self._width(lane):
@@ -249,7 +254,7 @@ class Worker:
         if lease.generation != self._sessions.current.generation or not self._deliverer.is_prepared(lease):
             return None
         target = self._deliverer.target(lease.webhook_id)
-        if target is None or target.state != "active":
+        if target is None or not target.takes(lease):
             return None
         return lane.queue.popleft(), target
 

@@ -21,10 +21,10 @@ from chatsdk_runtime.outgoing.address_guard import AddressPolicy
 from chatsdk_runtime.outgoing.exchange import OutgoingRequest, Reply, SendResult
 from chatsdk_runtime.outgoing.sender import Sender
 from chatsdk_runtime.postgres import Pool, Row, Transaction, reading, transaction
-from webhook_dispatcher.deliveries import store as history
-from webhook_dispatcher.dispatch import store as dispatch_store
+from webhook_dispatcher.dispatch import claim_store, record_store
 from webhook_dispatcher.dispatch.deliver import headers_of, read_targets
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth, after_owner_sets_enabled
+from webhook_dispatcher.dispatch.ladder import named_ladder
 from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import Delivered, RefusedForGood, describe
 from webhook_dispatcher.dispatch.record import attempt_row
@@ -58,12 +58,21 @@ async def register(
     webhook_id = UUID(ids.new_id())
     state = "active" if fields.get("enabled", True) else "off"
     metadata = orjson.dumps(fields.get("metadata") or {}).decode()
-    await store.insert_webhook(
-        tx,
-        store.NewWebhook(
-            webhook_id, app_id, url, events, fields.get("description"), metadata, created_by, state
-        ),
+    retry = _retry(fields.get("retry") or {"ladder": "quick"})
+    webhook = store.NewWebhook(
+        id=webhook_id,
+        app_id=app_id,
+        url=url,
+        events=events,
+        description=fields.get("description"),
+        metadata=metadata,
+        created_by=created_by,
+        state=state,
+        ladder=retry["ladder"],
+        waits_s=retry["waits_s"],
+        deadline_s=fields.get("deadlineS"),
     )
+    await store.insert_webhook(tx, webhook)
     await _store_secret(registrar, tx, webhook_id, secret)
     await store.raise_version(tx, app_id)
     row = await _fetch(tx, app_id, webhook_id)
@@ -101,6 +110,8 @@ async def change(
         changed["events"] = rules.check_events(changed["events"])
     if changed.get("metadata") is not None:
         changed["metadata"] = orjson.dumps(changed["metadata"]).decode()
+    if changed.get("retry") is not None:
+        changed |= _retry(changed["retry"])
     row = await store.lock_webhook(tx, app_id, webhook_id)
     if row is None:
         raise _not_found(webhook_id)
@@ -157,7 +168,7 @@ async def send_test(registrar: Registrar, app_id: str, webhook_id: UUID) -> Answ
     async with transaction(registrar.pool) as tx:
         if await store.fetch_webhook(tx, app_id, webhook_id) is None:
             raise _not_found(webhook_id)
-        rows = await dispatch_store.read_targets(tx, [webhook_id])
+        rows = await claim_store.read_targets(tx, [webhook_id])
         places = (UUID(event_id), UUID(delivery_id), webhook_id)
         await store.insert_test_delivery(tx, places, app_id, "webhook.test", body)
     target = read_targets(rows, registrar.keyring).get(webhook_id)
@@ -169,9 +180,9 @@ async def send_test(registrar: Registrar, app_id: str, webhook_id: UUID) -> Answ
     message = "The receiver took the test delivery." if is_success else describe(result)
     outcome = Delivered() if is_success else RefusedForGood(message)
     status = "succeeded" if is_success else "failed"
-    finished = Finished(lease, result, outcome, now, 0.0)
+    finished = Finished(lease, result, outcome, target.ladder, now, 0.0)
     async with transaction(registrar.pool) as tx:
-        await history.write_attempts(tx, [attempt_row(finished, status=status, is_final=True)], [])
+        await record_store.write_attempts(tx, [attempt_row(finished, status=status, is_final=True)], [])
     answer = {
         "success": is_success,
         "statusCode": result.status,
@@ -216,6 +227,10 @@ async def _fetch(tx: Transaction, app_id: str, webhook_id: UUID) -> Row:
     return row
 
 
+def _retry(retry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ladder": retry["ladder"], "waits_s": rules.check_waits(retry["ladder"], retry.get("waitsS"))}
+
+
 def _not_found(webhook_id: UUID) -> WebhookNotFound:
     return WebhookNotFound(f"There is no webhook {webhook_id} in this app.", hint=_NOT_FOUND_HINT)
 
@@ -223,7 +238,8 @@ def _not_found(webhook_id: UUID) -> WebhookNotFound:
 def shown(row: Row) -> dict[str, Any]:
     """A webhook as the API shows it; the secret is not in it."""
     health = EndpointHealth(row["state"], row["failure_count"], row["failed_attempts"], row["failing_since"])
-    last_failure_at = row["last_failure_at"]
+    last_failure_at, waits_s = row["last_failure_at"], row["waits_s"]
+    ladder = named_ladder(row["ladder"], None if waits_s is None else tuple(waits_s))
     return {
         "id": str(row["id"]),
         "url": row["url"],
@@ -234,6 +250,8 @@ def shown(row: Row) -> dict[str, Any]:
         "state": health.state,
         "disabledReason": health.disabled_reason,
         "failureCount": health.failure_count,
+        "retry": {"ladder": ladder.name, "waitsS": ladder.waits_s},
+        "deadlineS": row["deadline_s"],
         "lastFailureAt": None if last_failure_at is None else format_time(last_failure_at),
         "createdBy": row["created_by"],
         "createdAt": format_time(row["created_at"]),

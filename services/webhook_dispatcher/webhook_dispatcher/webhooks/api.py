@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -29,6 +29,18 @@ _Metadata = Annotated[
 ]
 
 
+_Deadline = Annotated[int, Field(ge=1, le=2_592_000)]
+
+
+class Retry(BaseModel):
+    """How failed deliveries are repeated: 1, 2, 4 s (`quick`), over three days (`standard`), or own waits (`custom`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ladder: Literal["quick", "standard", "custom"]
+    waitsS: Annotated[list[float], Field(max_length=50)] | None = None  # noqa: N815 - the wire's name
+
+
 class NewWebhook(BaseModel):
     """Body of `POST /api/webhooks`."""
 
@@ -40,6 +52,8 @@ class NewWebhook(BaseModel):
     enabled: bool = True
     secret: Annotated[str, Field(max_length=255)] | None = None
     metadata: _Metadata | None = None
+    retry: Retry | None = None
+    deadlineS: _Deadline | None = None  # noqa: N815 - the wire's name
 
 
 class WebhookChange(BaseModel):
@@ -52,6 +66,8 @@ class WebhookChange(BaseModel):
     description: _Description | None = None
     enabled: bool | None = None
     metadata: _Metadata | None = None
+    retry: Retry | None = None
+    deadlineS: _Deadline | None = None  # noqa: N815 - the wire's name
 
 
 class Rotation(BaseModel):

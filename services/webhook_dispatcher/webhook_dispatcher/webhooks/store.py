@@ -24,11 +24,14 @@ class NewWebhook:
     metadata: str
     created_by: str | None
     state: str
+    ladder: str
+    waits_s: Sequence[float] | None
+    deadline_s: int | None
 
 
 _COLUMNS = """
 select w.id, w.app_id, w.url, w.events, w.description, w.metadata::text as metadata, w.created_by, w.created_at,
-  w.updated_at, e.state, e.failure_count, e.failed_attempts, e.failing_since, e.last_failure_at
+  w.updated_at, w.ladder, w.waits_s, w.deadline_s, e.state, e.failure_count, e.failed_attempts, e.failing_since, e.last_failure_at
 from webhook w
 join endpoint e on e.webhook_id = w.id
 """
@@ -46,13 +49,16 @@ async def insert_webhook(tx: Transaction, webhook: NewWebhook) -> None:
         webhook.metadata,
         webhook.created_by,
         webhook.state,
+        webhook.ladder,
+        webhook.waits_s,
+        webhook.deadline_s,
     )
 
 
 _INSERT = """
 with made as (
-  insert into webhook (id, app_id, url, events, description, metadata, created_by)
-  values ($1, $2, $3, $4::text[], $5, $6::jsonb, $7)
+  insert into webhook (id, app_id, url, events, description, metadata, created_by, ladder, waits_s, deadline_s)
+  values ($1, $2, $3, $4::text[], $5, $6::jsonb, $7, $9, $10::float8[], $11)
   returning id, app_id
 )
 insert into endpoint (webhook_id, app_id, state)
@@ -112,6 +118,10 @@ async def update_webhook(tx: Transaction, webhook_id: UUID, fields: Mapping[str,
         "description" in fields,
         fields.get("description"),
         fields.get("metadata"),
+        fields.get("ladder"),
+        fields.get("waits_s"),
+        "deadlineS" in fields,
+        fields.get("deadlineS"),
     )
 
 
@@ -121,6 +131,9 @@ set url = coalesce($2, url),
     events = coalesce($3::text[], events),
     description = case when $4 then $5 else description end,
     metadata = coalesce($6::jsonb, metadata),
+    ladder = coalesce($7, ladder),
+    waits_s = case when $7 is null then waits_s else $8::float8[] end,
+    deadline_s = case when $9 then $10::integer else deadline_s end,
     updated_at = now()
 where id = $1
 """
@@ -145,13 +158,26 @@ set state = $2,
     failed_attempts = $4,
     failing_since = $5,
     blocked_until = case when $2 = 'active' then null else e.blocked_until end,
-    next_due_at = (
-      select q.due_at
-      from due_delivery q
-      where q.webhook_id = e.webhook_id and q.session_id is null and q.due_at is not null
-      order by q.due_at, q.order_no
-      limit 1
-    )
+    held_from = case when $2 = 'active' then null else coalesce(e.held_from, e.next_order_no) end,
+    probes = 0,
+    probe_at = case
+      when $2 = 'active' and exists (select from due_delivery q where q.webhook_id = $1 and q.due_at is null)
+      then now()
+    end,
+    next_due_at = case when $2 = 'active' then (
+      select min(coalesce(q.due_at, now()))
+      from (
+        (
+          select due_at
+          from due_delivery
+          where webhook_id = $1 and session_id is null and due_at is not null
+          order by due_at, order_no
+          limit 1
+        )
+        union all
+        (select due_at from due_delivery where webhook_id = $1 and due_at is null limit 1)
+      ) q
+    ) end
 where e.webhook_id = $1
 """
 
