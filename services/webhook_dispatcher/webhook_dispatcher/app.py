@@ -42,6 +42,7 @@ from webhook_dispatcher.dispatch.ladder import ProbeWaits
 from webhook_dispatcher.dispatch.plan import Planner
 from webhook_dispatcher.dispatch.record import Recorder
 from webhook_dispatcher.dispatch.sessions import Sessions
+from webhook_dispatcher.dispatch.slots import SlotLimits
 from webhook_dispatcher.dispatch.worker import Worker, WorkerLimits
 from webhook_dispatcher.documentation import describe
 from webhook_dispatcher.instruments import Instruments
@@ -171,8 +172,7 @@ def _start_dispatch(
     bodies = BodyCache()
     sessions = Sessions(lease_pool, renew_s=settings.session_renew_s, dead_after_s=settings.session_dead_s)
     limits = WorkerLimits(
-        settings.max_in_flight,
-        settings.max_in_flight_per_endpoint,
+        SlotLimits(settings.max_in_flight, settings.max_in_flight_per_endpoint, settings.app_weights),
         settings.poll_interval_s,
         probe_lease_s=settings.request_timeout_s + settings.session_dead_s,
     )

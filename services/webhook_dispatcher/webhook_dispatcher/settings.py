@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -144,7 +145,7 @@ class Settings(DatabaseSettings):
         description="A session not renewed for so many seconds is dead, and its deliveries go to others.",
     )
     max_in_flight: int = Field(
-        100,
+        200,
         ge=1,
         validation_alias="WEBHOOKS_MAX_IN_FLIGHT",
         description="Requests under way at once in this process.",
@@ -154,6 +155,12 @@ class Settings(DatabaseSettings):
         ge=1,
         validation_alias="WEBHOOKS_MAX_IN_FLIGHT_PER_ENDPOINT",
         description="Requests under way at once to one webhook, from this process.",
+    )
+    app_weights_text: str = Field(
+        "",
+        validation_alias="WEBHOOKS_APP_WEIGHTS",
+        description="Apps that get more, or less, than an equal share of the requests when there are not enough for all: "
+        "`appId=weight`, comma separated; others weigh 1.",
     )
     redactions_interval_s: float = Field(
         5.0,
@@ -181,6 +188,12 @@ class Settings(DatabaseSettings):
         parse_networks(text)
         return text
 
+    @field_validator("app_weights_text")
+    @classmethod
+    def _are_weights(cls, text: str) -> str:
+        parse_weights(text)
+        return text
+
     @field_validator("fault_points_text")
     @classmethod
     def _are_fault_points(cls, text: str) -> str:
@@ -206,6 +219,27 @@ class Settings(DatabaseSettings):
         return parse_networks(self.allowed_networks)
 
     @property
+    def app_weights(self) -> dict[str, float]:
+        """`app_weights_text`, parsed."""
+        return parse_weights(self.app_weights_text)
+
+    @property
     def fault_points(self) -> FaultPoints:
         """Armed in development only."""
         return FaultPoints.parse(self.fault_points_text) if self.is_development else FaultPoints()
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """`app=2, other=0.5` as numbers by app. ValueError for what is no positive number."""
+    weights: dict[str, float] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        app_id, _, weight = entry.partition("=")
+        try:
+            number = float(weight)
+        except ValueError:
+            number = 0.0
+        if not app_id.strip() or not 0 < number < math.inf:
+            message = f"WEBHOOKS_APP_WEIGHTS has {entry!r}: write appId=weight with a number above 0"
+            raise ValueError(message)
+        weights[app_id.strip()] = number
+    return weights

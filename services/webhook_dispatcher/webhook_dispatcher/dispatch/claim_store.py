@@ -15,6 +15,7 @@ class DueEndpoint:
     """A locked endpoint: whether it gets what is due, and whether it is probed."""
 
     webhook_id: UUID
+    app_id: str
     is_active: bool
     is_probed: bool
 
@@ -28,7 +29,7 @@ async def lock_due_endpoints(
     being declared dead until the claim is committed.
     """
     rows = await tx.fetch(_LOCK_DUE, session.id, session.generation, full, limit, dead_after_s)
-    return [DueEndpoint(row["webhook_id"], row["is_active"], row["is_probed"]) for row in rows]
+    return [DueEndpoint(row["webhook_id"], row["app_id"], row["is_active"], row["is_probed"]) for row in rows]
 
 
 _LOCK_DUE = """
@@ -49,7 +50,7 @@ with alive as materialized (
   order by turn, next_due_at
   limit $4
 )
-select e.webhook_id, e.state = 'active' as is_active, coalesce(e.probe_at <= now(), false) as is_probed
+select e.webhook_id, e.app_id, e.state = 'active' as is_active, coalesce(e.probe_at <= now(), false) as is_probed
 from endpoint e
 join fair on fair.webhook_id = e.webhook_id
 where e.state in ('active', 'failing')
@@ -89,6 +90,7 @@ async def lease_due(
         [one.is_active for one in endpoints],
         probe_lease_s,
     )
+    apps = {one.webhook_id: one.app_id for one in endpoints}
     return [
         Lease(
             row["delivery_id"],
@@ -102,6 +104,7 @@ async def lease_due(
             session.generation,
             is_probe=row["is_probe"],
             probes=row["probes"],
+            app_id=apps[row["webhook_id"]],
         )
         for row in rows
     ]

@@ -40,6 +40,7 @@ class Lease(NamedTuple):
     is_test: bool = False
     is_probe: bool = False
     probes: int = 0
+    app_id: str = ""
 
     @property
     def kind(self) -> Trigger:

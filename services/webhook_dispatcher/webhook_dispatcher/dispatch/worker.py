@@ -1,14 +1,15 @@
 """The worker: claims ahead, sends what its slots allow, records in batches. Three loops around one state.
 
 Claiming ahead keeps the slots full without a round trip per request: an endpoint that answers well gets a longer
-queue here, one that fails gets back what waits. The next batch of records is whatever finished meanwhile.
+queue here, one that fails a short one. The next batch of records is whatever finished meanwhile. Who may start is
+decided by `slots.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import Delivered, Exhausted, Gone, RetryAt, classify
 from webhook_dispatcher.dispatch.record import Recorded, Recorder, soonest
 from webhook_dispatcher.dispatch.sessions import Sessions
+from webhook_dispatcher.dispatch.slots import Lane, Slot, SlotLimits, Slots
 from webhook_dispatcher.instruments import Instruments
 
 log = structlog.get_logger()
@@ -30,36 +32,18 @@ log = structlog.get_logger()
 _RECORD_AT_ONCE = 500
 _MOST_AHEAD = 512
 _LEASED_PER_SLOT = 10
-_SLOW_S = 1.0
+_FIRST_ALLOWANCE = 4
+_ALLOWED_PER_SUCCESS = 2
 _WAKE_LATE_S = 0.002  # a timer may fire a moment before the database's clock is there
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
-    """Requests under way at once, in all and per endpoint, and how often others' plans are looked for.
+    """How often others' plans are looked for. Of a probe there is word after `probe_lease_s` seconds, or its worker is dead."""
 
-    Of a probe there is word after `probe_lease_s` seconds, or its worker is dead.
-    """
-
-    in_flight: int = 100
-    in_flight_per_endpoint: int = 10
+    slots: SlotLimits = field(default_factory=SlotLimits)
     poll_s: float = 0.1
     probe_lease_s: float = 30.0
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One endpoint as this worker sees it. `leased` counts until the record is committed.
-
-    `width` is how many requests it gets at once: it begins narrow and widens with each quick success, so that
-    endpoints that hang hold few slots.
-    """
-
-    allowance: int
-    width: int = 2
-    queue: deque[Lease] = field(default_factory=deque)
-    in_flight: int = 0
-    leased: int = 0
 
 
 class Worker:
@@ -83,14 +67,14 @@ class Worker:
         self._limits = limits
         self._instruments = instruments
         self._fault_points = fault_points
-        self._lanes: dict[UUID, _Lane] = {}
+        self._slots = Slots(limits.slots)
+        self._lanes: dict[UUID, Lane] = {}
         # Those with something to start; who was just served goes to the end.
-        self._waiting: dict[UUID, _Lane] = {}
+        self._waiting: dict[UUID, Lane] = {}
         self._finished: deque[Finished] = deque()
         self._unstarted: list[Lease] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._leased = 0
-        self._in_flight = 0
         self._stopping = False
         self._may_claim = asyncio.Event()
         self._may_send = asyncio.Event()
@@ -129,40 +113,41 @@ class Worker:
             await _wait(self._may_claim, self._limits.poll_s)
 
     async def _claim(self) -> int:
-        free = _LEASED_PER_SLOT * self._limits.in_flight - self._leased
-        if self._stopping or free < self._limits.in_flight or not self._sessions.may_start:
+        slots = self._limits.slots.total
+        free = _LEASED_PER_SLOT * slots - self._leased
+        if self._stopping or free < slots or not self._sessions.may_start:
             return 0
-        full = [key for key, lane in self._lanes.items() if lane.leased * 2 > lane.allowance]
         leases = await endpoints.claim(
             self._pool,
             self._sessions.current,
             free=free,
-            full=full,
+            full=self._full(free),
             room_of=self._room_of,
             dead_after_s=self._sessions.dead_after_s,
             probe_lease_s=self._limits.probe_lease_s,
         )
         for lease in leases:
-            lane = self._lane(lease.webhook_id)
-            lane.queue.append(lease)
+            lane = self._lanes.get(lease.webhook_id)
+            if lane is None:
+                lane = self._lanes[lease.webhook_id] = Lane(lease.app_id, _FIRST_ALLOWANCE)
+            lane.put(lease)
             lane.leased += 1
             self._waiting[lease.webhook_id] = lane
         self._count_leased(len(leases))
         return len(leases)
 
+    def _full(self, free: int) -> list[UUID]:
+        """Endpoints that are not to be asked about: they have enough here, or all that are unproven have together."""
+        unproven_full = 2 * free < _LEASED_PER_SLOT * self._limits.slots.total
+        return [
+            key
+            for key, lane in self._lanes.items()
+            if lane.leased * 2 > lane.allowance or (unproven_full and lane.standing != "quick")
+        ]
+
     def _room_of(self, webhook_id: UUID) -> int:
         lane = self._lanes.get(webhook_id)
-        return self._first_allowance if lane is None else max(0, lane.allowance - lane.leased)
-
-    def _lane(self, webhook_id: UUID) -> _Lane:
-        lane = self._lanes.get(webhook_id)
-        if lane is None:
-            lane = self._lanes[webhook_id] = _Lane(self._first_allowance)
-        return lane
-
-    @property
-    def _first_allowance(self) -> int:
-        return 2 * self._limits.in_flight_per_endpoint
+        return _FIRST_ALLOWANCE if lane is None else max(0, lane.allowance - lane.leased)
 
     # --------------------------------------------------------------------------------------------- send
 
@@ -171,94 +156,79 @@ class Worker:
         while True:
             heartbeat.beat()
             self._may_send.clear()
-            ready = list(self._ready())
+            ready = self._ready()
             if ready:
-                await self._deliverer.prepare(ready)
+                await self._deliverer.prepare([lease for _, lease in ready])
                 self._start_prepared()
             if not ready or not self._sessions.may_start:
                 await _wait(self._may_send, 0.25)
 
-    def _ready(self) -> Iterable[Lease]:
-        """The next leases that slots allow, one endpoint after the other."""
-        free = self._limits.in_flight - self._in_flight
-        for lane in self._waiting.values():
-            slots = min(self._width(lane) - lane.in_flight, len(lane.queue), free)
-            for position in range(max(0, slots)):
-                yield lane.queue[position]
-            free -= max(0, slots)
-            if free <= 0:
-                return
+    def _ready(self) -> list[tuple[Lane, Lease]]:
+        """The next leases that slots allow."""
+        return list(self._slots.choose(self._waiting.values(), time.monotonic()))
 
     def _start_prepared(self) -> None:
         if self._stopping or not self._sessions.may_start:
             return
-        generation = self._sessions.current.generation
-        for lease in list(self._ready()):
-            if not self._deliverer.is_prepared(lease):
+        for lane, lease in self._ready():
+            if not self._deliverer.is_prepared(lease) or not lane.has(lease):
                 continue
-            lane = self._lanes[lease.webhook_id]
-            if not lane.queue or lane.queue[0] is not lease:
-                continue
-            if lease.generation != generation:
-                lane.queue.popleft()
+            if lease.generation != self._sessions.current.generation:
+                lane.remove(lease)
                 self._forget(lease)
                 continue
             target = self._deliverer.target(lease.webhook_id)
             if target is None or not target.takes(lease):
                 self._give_back(lane)
                 continue
-            if lane.in_flight >= self._width(lane):
-                continue
-            lane.queue.popleft()
             self._start(lease, target, lane)
         self._turn_waiting()
 
     def _turn_waiting(self) -> None:
-        served = [key for key, lane in self._waiting.items() if lane.in_flight or not lane.queue]
+        served = [key for key, lane in self._waiting.items() if lane.started or not lane.waiting]
         for key in served:
             lane = self._waiting.pop(key)
-            if lane.queue:
+            if lane.waiting:
                 self._waiting[key] = lane
 
-    def _width(self, lane: _Lane) -> int:
-        return min(lane.width, self._limits.in_flight_per_endpoint)
-
-    def _start(self, lease: Lease, target: Target, lane: _Lane) -> None:
-        lane.in_flight += 1
-        self._in_flight += 1
-        self._instruments.in_flight.set(self._in_flight)
-        task = asyncio.create_task(self._attempts(lease, target, lane))
+    def _start(self, lease: Lease, target: Target, lane: Lane) -> None:
+        lane.remove(lease)
+        slot = self._slots.start(lane, lease, time.monotonic())
+        self._instruments.in_flight.set(self._slots.in_flight)
+        task = asyncio.create_task(self._attempts(lease, target, lane, slot))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _attempts(self, lease: Lease, target: Target, lane: _Lane) -> None:
-        """One slot: this attempt, and then the next of the same endpoint as long as it needs no look-up."""
-        following: tuple[Lease, Target] | None = (lease, target)
-        try:
-            while following is not None:
-                self._finish(lane, await self._deliverer.attempt(*following))
-                following = self._next_prepared(lane)
-        finally:
-            lane.in_flight -= 1
-            self._in_flight -= 1
-            self._instruments.in_flight.set(self._in_flight)
-            self._may_send.set()
+    async def _attempts(self, lease: Lease, target: Target, lane: Lane, slot: Slot) -> None:
+        """Make this attempt, and then the next of the same endpoint as long as it needs no look-up."""
+        while True:
+            try:
+                self._finish(lane, await self._deliverer.attempt(lease, target))
+            finally:
+                self._slots.end(lane, slot)
+                self._instruments.in_flight.set(self._slots.in_flight)
+                self._may_send.set()
+            following = self._next_prepared(lane)
+            if following is None:
+                return
+            lease, target = following
+            lane.remove(lease)
+            slot = self._slots.start(lane, lease, time.monotonic())
 
-    def _next_prepared(self, lane: _Lane) -> tuple[Lease, Target] | None:
-        crowded = len(self._waiting) * self._limits.in_flight_per_endpoint > self._limits.in_flight
-        if not lane.queue or crowded or lane.in_flight > self._width(lane):
+    def _next_prepared(self, lane: Lane) -> tuple[Lease, Target] | None:
+        limits = self._limits.slots
+        is_crowded = len(self._waiting) * limits.per_endpoint > limits.total
+        if is_crowded or self._stopping or not self._sessions.may_start:
             return None
-        if self._stopping or not self._sessions.may_start:
+        lease = self._slots.next_of(lane, time.monotonic())
+        if lease is None or lease.generation != self._sessions.current.generation:
             return None
-        lease = lane.queue[0]
-        if lease.generation != self._sessions.current.generation or not self._deliverer.is_prepared(lease):
+        if not self._deliverer.is_prepared(lease):
             return None
         target = self._deliverer.target(lease.webhook_id)
-        if target is None or not target.takes(lease):
-            return None
-        return lane.queue.popleft(), target
+        return (lease, target) if target is not None and target.takes(lease) else None
 
-    def _finish(self, lane: _Lane, finished: Finished) -> None:
+    def _finish(self, lane: Lane, finished: Finished) -> None:
         self._fault_points.reached("send.done")
         self._adapt(lane, finished)
         self._instruments.attempts.labels(classify(finished.result)).inc()
@@ -266,22 +236,22 @@ class Worker:
         self._finished.append(finished)
         self._may_record.set()
 
-    def _adapt(self, lane: _Lane, finished: Finished) -> None:
+    def _adapt(self, lane: Lane, finished: Finished) -> None:
         outcome = finished.outcome
-        if isinstance(outcome, Delivered) and finished.result.duration_s < _SLOW_S:
-            lane.allowance = min(lane.allowance + 1, _MOST_AHEAD)
-            lane.width = min(lane.width + 1, self._limits.in_flight_per_endpoint)
+        if isinstance(outcome, Delivered):
+            lane.succeeded(finished.result.duration_s, widest=self._limits.slots.per_endpoint)
+            if lane.standing == "quick":
+                lane.allowance = min(lane.allowance + _ALLOWED_PER_SUCCESS, _MOST_AHEAD)
             return
-        lane.width = max(1, lane.width // 2)
-        lane.allowance = self._first_allowance
+        lane.failed()
+        lane.allowance = 2 * lane.width
         asked_for_silence = isinstance(outcome, RetryAt | Exhausted) and outcome.endpoint_block_s > 0
         if asked_for_silence or isinstance(outcome, Gone):
             self._give_back(lane)
 
-    def _give_back(self, lane: _Lane) -> None:
-        if lane.queue:
-            self._unstarted.extend(lane.queue)
-            lane.queue.clear()
+    def _give_back(self, lane: Lane) -> None:
+        if leases := lane.take_all():
+            self._unstarted.extend(leases)
             self._may_record.set()
 
     # ------------------------------------------------------------------------------------------- record
