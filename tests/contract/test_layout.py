@@ -256,6 +256,8 @@ FURTHER_IDEAS = {
     "webhook_dispatcher/dispatch/expiry_store": "the SQL of that",
     "webhook_dispatcher/dispatch/record_store": "the SQL of recording",
     "webhook_dispatcher/dispatch/session_store": "the SQL of worker sessions",
+    "webhook_dispatcher/dispatch/slots": "who gets the next request of a worker",
+    "webhook_dispatcher/webhooks/sending": "how a webhook is sent to, as its owner chose",
     "webhook_dispatcher/dispatch/expunge": "what chat took out of its log goes here as well",
     "webhook_dispatcher/dispatch/expunge_store": "the SQL of that",
     "webhook_dispatcher/dispatch/ladder": "the waits between attempts",

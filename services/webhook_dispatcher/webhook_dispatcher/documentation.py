@@ -25,6 +25,13 @@ class ShownRetry(WireModel):
     waits_s: list[float]
 
 
+class ShownRate(WireModel):
+    """At most so many deliveries a second, and so many at once after a pause."""
+
+    per_s: float
+    burst: int
+
+
 class ShownWebhook(WireModel):
     """A webhook, without its secret."""
 
@@ -39,6 +46,9 @@ class ShownWebhook(WireModel):
     failure_count: int
     retry: ShownRetry
     deadline_s: int | None
+    ordering: str
+    park_after: int | None
+    rate_limit: ShownRate | None
     last_failure_at: Timestamp | None
     created_by: str | None
     created_at: Timestamp

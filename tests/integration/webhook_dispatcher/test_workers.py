@@ -82,7 +82,7 @@ async def test_what_a_killed_worker_had_leased_is_delivered_by_another(
         receiver.trust(webhook["secret"])
         receiver.always(hang)
         await source.publish(*(make_event("workers") for _ in range(15)))
-        await receiver.wait_for(2)
+        await receiver.wait_for(1)
         await first.kill()
         receiver.always(200)
         async with Dispatcher(

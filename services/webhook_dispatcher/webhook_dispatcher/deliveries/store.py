@@ -34,7 +34,7 @@ _RETENTION_LOCK = 0x43534B52  # "CSKR"
 
 _COLUMNS = """
 select d.id, d.webhook_id, d.event_id, d.event_type, d.order_no, d.attempts, d.status_code, d.error_message,
-  d.created_at, d.attempted_at, d.finished_at, q.due_at, q.session_id is not null as is_leased,
+  d.created_at, d.attempted_at, d.finished_at, nullif(q.due_at, 'infinity') as due_at, q.session_id is not null as is_leased,
   case
     when q.session_id is not null then 'delivering'
     when q.due_at is not null and e.state <> 'active' then 'held'

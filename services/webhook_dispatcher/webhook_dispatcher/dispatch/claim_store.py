@@ -105,14 +105,25 @@ async def lease_due(
             is_probe=row["is_probe"],
             probes=row["probes"],
             app_id=apps[row["webhook_id"]],
+            order_key=row["order_key"],
         )
         for row in rows
     ]
 
 
 _LEASE = """
-with due (webhook_id, room, is_probed, is_active, turn) as materialized (
-  select * from unnest($1::uuid[], $2::integer[], $6::boolean[], $7::boolean[]) with ordinality
+with due as materialized (
+  select d.webhook_id, d.is_probed, d.is_active, d.turn, allowed.tokens, e.rate_per_s,
+    least(d.room, coalesce(floor(allowed.tokens), d.room)) as room
+  from unnest($1::uuid[], $2::integer[], $6::boolean[], $7::boolean[]) with ordinality
+    as d (webhook_id, room, is_probed, is_active, turn)
+  join endpoint e on e.webhook_id = d.webhook_id
+  cross join lateral (
+    select least(
+      e.rate_burst,
+      coalesce(e.tokens + e.rate_per_s * extract(epoch from now() - e.tokens_at)::float8, e.rate_burst)
+    )::float8 as tokens
+  ) allowed
 ), probes as materialized (
   select p.delivery_id
   from due e
@@ -163,23 +174,32 @@ with due (webhook_id, room, is_probed, is_active, turn) as materialized (
   where q.delivery_id = chosen.delivery_id and q.session_id is null
   returning q.delivery_id, q.webhook_id, q.event_id, q.event_type, q.order_no, q.attempt, q.probes, q.replay,
     coalesce(q.resume_status, case when q.due_at is null then 'exhausted' end) as resume_status, q.due_at,
-    chosen.is_probe
+    q.order_key, chosen.is_probe
+), spent as (
+  select due.webhook_id, due.is_probed, due.is_active, due.rate_per_s,
+    due.tokens - (select count(*) from leased where leased.webhook_id = due.webhook_id) as tokens
+  from due
 ), moved as (
   update endpoint e
-  set probe_at = case when due.is_probed then now() + make_interval(secs => $8) else e.probe_at end,
+  set tokens = spent.tokens,
+    tokens_at = case when spent.tokens is not null then now() end,
+    probe_at = case when spent.is_probed then now() + make_interval(secs => $8) else e.probe_at end,
     next_due_at = least(
-      case when due.is_active then (
-        select q.due_at
-        from due_delivery q
-        where q.webhook_id = e.webhook_id and q.session_id is null and q.due_at is not null
-          and q.delivery_id not in (select delivery_id from chosen)
-        order by q.due_at, q.order_no
-        limit 1
+      case when spent.is_active then greatest(
+        (
+          select q.due_at
+          from due_delivery q
+          where q.webhook_id = e.webhook_id and q.session_id is null and q.due_at is not null
+            and q.delivery_id not in (select delivery_id from chosen)
+          order by q.due_at, q.order_no
+          limit 1
+        ),
+        case when spent.tokens < 1 then now() + make_interval(secs => (1 - spent.tokens) / spent.rate_per_s) end
       ) end,
-      case when due.is_probed then now() + make_interval(secs => $8) else e.probe_at end
+      case when spent.is_probed then now() + make_interval(secs => $8) else e.probe_at end
     )
-  from due
-  where e.webhook_id = due.webhook_id
+  from spent
+  where e.webhook_id = spent.webhook_id
 )
 select * from leased order by is_probe desc, due_at, order_no
 """
@@ -191,7 +211,7 @@ async def read_targets(connection: Connection, webhook_ids: Sequence[UUID]) -> l
 
 
 _TARGETS = """
-select w.id, w.url, w.ladder, w.waits_s, e.state, s.id as secret_id, s.key_id, s.ciphertext
+select w.id, w.url, w.ladder, w.waits_s, w.park_after, e.state, s.id as secret_id, s.key_id, s.ciphertext
 from webhook w
 join endpoint e on e.webhook_id = w.id
 join webhook_secret s on s.webhook_id = w.id

@@ -162,7 +162,7 @@ def read_targets(rows: Sequence[Row], keyring: Keyring, *, quick_unit_s: float =
 def _ladder(row: Row, quick_unit_s: float) -> Ladder:
     waits_s = row["waits_s"]
     own = None if waits_s is None else tuple(waits_s)
-    return named_ladder(row["ladder"], own, quick_unit_s=quick_unit_s)
+    return named_ladder(row["ladder"], own, quick_unit_s=quick_unit_s).at_most(row["park_after"])
 
 
 def headers_of(lease: Lease, secrets: Sequence[str], timestamp_s: int, body: bytes) -> dict[str, str]:

@@ -6,13 +6,15 @@ They stay in the history as `expired`, and can be replayed while the event is ke
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 
 from chatsdk_runtime.loops import Heartbeat
-from chatsdk_runtime.postgres import Pool, reading, transaction
-from webhook_dispatcher.dispatch import expiry_store
+from chatsdk_runtime.postgres import Pool, Row, Transaction, reading, transaction
+from webhook_dispatcher.dispatch import expiry_store, record_store
 from webhook_dispatcher.instruments import Instruments
 
 log = structlog.get_logger()
@@ -47,10 +49,12 @@ class Expiry:
         total = 0
         while True:
             async with transaction(self.pool) as tx:
-                ended = await expiry_store.expire_overdue(tx, limit=_AT_ONCE)
-            self.instruments.expired.labels("deadline").inc(ended)
-            total += ended
-            if ended < _AT_ONCE:
+                webhook_ids = await expiry_store.lock_overdue(tx, limit=_AT_ONCE)
+                ended = await expiry_store.expire_overdue(tx, webhook_ids, limit=_AT_ONCE)
+                await _let_follow(tx, ended)
+            self.instruments.expired.labels("deadline").inc(len(ended))
+            total += len(ended)
+            if len(ended) < _AT_ONCE:
                 return total
 
     async def end_excess(self) -> None:
@@ -61,14 +65,27 @@ class Expiry:
             async with reading(self.pool) as connection:
                 held = await expiry_store.count_held(connection, row["webhook_id"])
             while held > self.held_limit:
-                async with transaction(self.pool) as tx:
-                    ended = await expiry_store.expire_oldest(
-                        tx, row["webhook_id"], count=min(_AT_ONCE, held - self.held_limit)
-                    )
-                self.instruments.expired.labels("held_limit").inc(ended)
+                ended = await self._end_oldest(row["webhook_id"], min(_AT_ONCE, held - self.held_limit))
                 if not ended:
                     break
                 held -= ended
             log.warning(
                 "webhook_holds_many", webhook_id=str(row["webhook_id"]), app_id=row["app_id"], held=held
             )
+
+    async def _end_oldest(self, webhook_id: UUID, count: int) -> int:
+        async with transaction(self.pool) as tx:
+            await expiry_store.lock_endpoint(tx, webhook_id)
+            ended = await expiry_store.expire_oldest(tx, webhook_id, count=count)
+            await _let_follow(tx, ended)
+        self.instruments.expired.labels("held_limit").inc(len(ended))
+        return len(ended)
+
+
+async def _let_follow(tx: Transaction, ended: Sequence[Row]) -> None:
+    """What waited for an expired delivery is next."""
+    ordered = [row for row in ended if row["order_key"] is not None]
+    if ordered:
+        webhook_ids, keys = [row["webhook_id"] for row in ordered], [row["order_key"] for row in ordered]
+        await record_store.let_follow(tx, webhook_ids, keys)
+        await record_store.wake(tx, webhook_ids)

@@ -4,9 +4,11 @@
 of their own.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # A number in [0, 1) at each call; `random.random` in production, a constant in tests.
 Chance = Callable[[], float]
@@ -37,6 +39,10 @@ class Ladder:
     def climb_s(self) -> float:
         """The sum of the plain waits."""
         return sum(self.waits_s)
+
+    def at_most(self, attempts: int | None) -> Ladder:
+        """The same, cut after so many attempts; None leaves it whole."""
+        return self if attempts is None else replace(self, waits_s=self.waits_s[: attempts - 1])
 
     def wait_s(self, attempt: int, chance: Chance) -> float | None:
         """Seconds from the end of failed attempt number `attempt` (from 1) to the next; None if it was the last."""

@@ -41,6 +41,7 @@ class Lease(NamedTuple):
     is_probe: bool = False
     probes: int = 0
     app_id: str = ""
+    order_key: str | None = None
 
     @property
     def kind(self) -> Trigger:

@@ -21,7 +21,8 @@ FilterReason = Literal["other_app", "type", "about_itself", "off"]
 class Registration:
     """What planning knows of a webhook. `failing` and `gone` still match: their deliveries are held.
 
-    An event older than `deadline_s` seconds is of no use to it any more.
+    An event older than `deadline_s` seconds is of no use to it any more. With `is_ordered` events of one channel come
+    one after the other; one that was parked holds up those behind it unless `parks_aside`.
     """
 
     webhook_id: str
@@ -29,6 +30,8 @@ class Registration:
     events: frozenset[str]
     state: EndpointState = "active"
     deadline_s: int | None = None
+    is_ordered: bool = False
+    parks_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

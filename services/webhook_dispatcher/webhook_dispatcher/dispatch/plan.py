@@ -51,10 +51,24 @@ class _Event:
 @dataclass(frozen=True, slots=True)
 class _Pair:
     event: _Event
-    webhook_id: str
+    registration: Registration
     id: str
     is_skipped: bool
-    expires_at: datetime | None
+
+    @property
+    def webhook_id(self) -> str:
+        return self.registration.webhook_id
+
+    @property
+    def expires_at(self) -> datetime | None:
+        head = self.event.head
+        return expiry_of(head.type, head.time, self.registration.deadline_s)
+
+    @property
+    def order_key(self) -> str | None:
+        """What it is in order with; None for what comes as it comes."""
+        ordered = self.registration.is_ordered and not self.is_skipped
+        return self.event.head.channelid if ordered else None
 
 
 class Planner:
@@ -112,7 +126,13 @@ class Planner:
             webhook_id = str(row["id"])
             by_app[row["app_id"]].append(
                 Registration(
-                    webhook_id, row["app_id"], frozenset(row["events"]), row["state"], row["deadline_s"]
+                    webhook_id,
+                    row["app_id"],
+                    frozenset(row["events"]),
+                    row["state"],
+                    row["deadline_s"],
+                    is_ordered=row["ordering"] == "channel",
+                    parks_aside=row["park_after"] is not None,
                 )
             )
             self._since[webhook_id] = row["created_at"] - _BEFORE_REGISTRATION
@@ -129,8 +149,7 @@ class Planner:
                     webhook_id = registration.webhook_id
                     if head.time >= self._since[webhook_id]:
                         key = delivery_id(EventId(head.id), WebhookId(webhook_id))
-                        expires_at = expiry_of(head.type, head.time, registration.deadline_s)
-                        pairs.append(_Pair(event, webhook_id, key, is_skipped, expires_at))
+                        pairs.append(_Pair(event, registration, key, is_skipped))
         return pairs
 
     async def _insert(self, tx: Transaction, pairs: list[_Pair]) -> list[_Pair]:
@@ -141,7 +160,7 @@ class Planner:
         fresh = [pair for pair in pairs if pair.webhook_id in next_order and pair.id not in known]
         if fresh:
             due = {pair.webhook_id for pair in fresh if not pair.is_skipped}
-            rows = _rows(fresh, next_order)
+            rows = _rows(fresh, next_order, await _occupied(tx, fresh))
             await store.insert_plan(tx, rows, next_order, sorted(due))
         return fresh
 
@@ -168,8 +187,23 @@ def _read(located: Located) -> _Event:
     return _Event(read_head(located.body), located.body)
 
 
-def _rows(pairs: Sequence[_Pair], next_order: dict[str, int]) -> store.PlannedRows:
-    """The rows to insert, in the order of the events; counts `next_order` up."""
+async def _occupied(tx: Transaction, pairs: Sequence[_Pair]) -> set[tuple[str, str]]:
+    """The channels of ordered webhooks in which something is under way."""
+    asked = {
+        (pair.webhook_id, key): pair.registration.parks_aside
+        for pair in pairs
+        if (key := pair.order_key) is not None
+    }
+    if not asked:
+        return set()
+    webhook_ids, keys = zip(*asked, strict=True)
+    return await store.occupied_keys(tx, webhook_ids, keys, list(asked.values()))
+
+
+def _rows(
+    pairs: Sequence[_Pair], next_order: dict[str, int], occupied: set[tuple[str, str]]
+) -> store.PlannedRows:
+    """The rows to insert, in the order of the events; counts `next_order` up and adds to `occupied`."""
     rows = store.PlannedRows()
     for event in sorted({pair.event.head.id: pair.event for pair in pairs}.values(), key=lambda e: e.head.id):
         rows.event_ids.append(event.head.id)
@@ -185,6 +219,11 @@ def _rows(pairs: Sequence[_Pair], next_order: dict[str, int]) -> store.PlannedRo
         rows.events.append(head.id)
         rows.types.append(head.type)
         rows.expiries.append(pair.expires_at)
+        place = (pair.webhook_id, key) if (key := pair.order_key) is not None else None
+        rows.order_keys.append(key)
+        rows.are_behind.append(place in occupied)
+        if place is not None:
+            occupied.add(place)
         if pair.is_skipped:
             rows.order_nos.append(None)
             rows.statuses.append("skipped")

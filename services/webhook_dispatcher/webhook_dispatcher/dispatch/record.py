@@ -74,6 +74,7 @@ class _Batch:
     rows: list[AttemptRow] = field(default_factory=list)
     finished: list[UUID] = field(default_factory=list)
     back: list[tuple[Lease, float | None]] = field(default_factory=list)
+    passed: list[tuple[UUID, str]] = field(default_factory=list)
 
 
 class Recorder:
@@ -115,6 +116,7 @@ class Recorder:
     ) -> dict[UUID, _Endpoint]:
         touched = {one.lease.webhook_id for one in finished}
         changing = {one.lease.webhook_id for one in finished if not isinstance(one.outcome, Delivered)}
+        changing |= {one.lease.webhook_id for one in finished if one.lease.order_key is not None}
         changing |= {lease.webhook_id for lease in unstarted}
         rows = await store.lock_health(tx, list(touched | changing), list(changing))
         return {
@@ -126,6 +128,8 @@ class Recorder:
         status, is_final = self._settle(one, batch, recorded)
         batch.rows.append(attempt_row(one, status=status, is_final=is_final))
         recorded.outcomes.append(_outcome_name(one))
+        if is_final and one.lease.order_key is not None:
+            batch.passed.append((one.lease.webhook_id, one.lease.order_key))
         if endpoint is None:
             return
         trigger, now = one.lease.kind, datetime.now(UTC)
@@ -231,6 +235,9 @@ async def _write(tx: Transaction, batch: _Batch) -> None:
             [lease.probes + lease.is_probe for lease in leases],
             [delay_s for _, delay_s in batch.back],
         )
+    if batch.passed:
+        webhook_ids, keys = zip(*batch.passed, strict=True)
+        await store.let_follow(tx, webhook_ids, keys)
 
 
 def attempt_row(one: Finished, *, status: str, is_final: bool) -> AttemptRow:

@@ -163,6 +163,46 @@ where q.delivery_id = o.delivery_id and q.session_id = $1 and q.generation = o.g
 """
 
 
+async def let_follow(tx: Transaction, webhook_ids: Sequence[UUID], keys: Sequence[str]) -> None:
+    """Make due what is next in these channels of ordered, locked webhooks, if it waits for its turn."""
+    await tx.execute(_LET_FOLLOW, webhook_ids, keys)
+
+
+# What was parked aside stands in the way of nothing; what was parked and holds up the others is due at no time.
+_LET_FOLLOW = """
+with following as (
+  select f.delivery_id
+  from (select distinct * from unnest($1::uuid[], $2::text[])) as o (webhook_id, order_key)
+  join webhook w on w.id = o.webhook_id
+  cross join lateral (
+    select q.delivery_id, q.due_at
+    from due_delivery q
+    where q.webhook_id = o.webhook_id and q.order_key = o.order_key
+      and (q.due_at is not null or q.session_id is not null or w.park_after is null)
+    order by q.order_no
+    limit 1
+  ) f
+  where f.due_at = 'infinity'
+)
+update due_delivery q
+set due_at = now()
+from following
+where q.delivery_id = following.delivery_id
+"""
+
+
+async def wake(tx: Transaction, webhook_ids: Sequence[UUID]) -> None:
+    """These locked endpoints have something due now."""
+    await tx.execute(_WAKE, webhook_ids)
+
+
+_WAKE = """
+update endpoint
+set next_due_at = least(next_due_at, greatest(now(), blocked_until))
+where webhook_id = any($1::uuid[]) and state = 'active'
+"""
+
+
 async def release_parked(tx: Transaction, webhook_ids: Sequence[UUID], counts: Sequence[int]) -> set[UUID]:
     """Make the oldest parked deliveries of locked endpoints due, so many of each; who has further ones."""
     rows = await tx.fetch(_RELEASE_PARKED, webhook_ids, counts)

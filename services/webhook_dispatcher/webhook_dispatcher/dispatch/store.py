@@ -29,6 +29,8 @@ class PlannedRows:
     order_nos: list[int | None] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     expiries: list[datetime | None] = field(default_factory=list)
+    order_keys: list[str | None] = field(default_factory=list)
+    are_behind: list[bool] = field(default_factory=list)
 
 
 async def read_versions(tx: Transaction, app_ids: Sequence[str]) -> dict[str, int]:
@@ -46,7 +48,7 @@ async def read_registrations(tx: Transaction, app_ids: Sequence[str]) -> list[Ro
 
 
 _REGISTRATIONS = """
-select w.id, w.app_id, w.events, w.created_at, w.deadline_s, e.state
+select w.id, w.app_id, w.events, w.created_at, w.deadline_s, w.ordering, w.park_after, e.state
 from webhook w
 join endpoint e on e.webhook_id = w.id
 where w.app_id = any($1::text[])
@@ -79,6 +81,26 @@ async def known_deliveries(tx: Transaction, ids: Sequence[str]) -> set[str]:
 _KNOWN = "select id from delivery where id = any($1::uuid[]) and id between $2::uuid and $3::uuid"
 
 
+async def occupied_keys(
+    tx: Transaction, webhook_ids: Sequence[str], keys: Sequence[str], parks_aside: Sequence[bool]
+) -> set[tuple[str, str]]:
+    """Of these channels of ordered webhooks, those with a delivery that later ones wait for; under the locks."""
+    rows = await tx.fetch(_OCCUPIED, webhook_ids, keys, parks_aside)
+    return {(str(row["webhook_id"]), row["order_key"]) for row in rows}
+
+
+_OCCUPIED = """
+select o.webhook_id, o.order_key
+from unnest($1::uuid[], $2::text[], $3::boolean[]) as o (webhook_id, order_key, parks_aside)
+where exists (
+  select
+  from due_delivery q
+  where q.webhook_id = o.webhook_id and q.order_key = o.order_key
+    and (q.due_at is not null or q.session_id is not null or not o.parks_aside)
+)
+"""
+
+
 async def insert_plan(
     tx: Transaction, rows: PlannedRows, next_order: Mapping[str, int], due: Sequence[str]
 ) -> None:
@@ -101,6 +123,8 @@ async def insert_plan(
         list(next_order.values()),
         list(due),
         rows.expiries,
+        rows.order_keys,
+        rows.are_behind,
     )
 
 
@@ -109,16 +133,19 @@ with bodies as (
   insert into event_body (event_id, app_id, type, channel_id, body)
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
   on conflict do nothing
-), planned (id, webhook_id, app_id, event_id, event_type, order_no, status, expires_at) as (
+), planned (
+  id, webhook_id, app_id, event_id, event_type, order_no, status, expires_at, order_key, is_behind
+) as (
   select *
   from unnest($6::uuid[], $7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::bigint[], $12::text[],
-    $16::timestamptz[])
+    $16::timestamptz[], $17::text[], $18::boolean[])
 ), history as (
   insert into delivery (id, webhook_id, app_id, event_id, event_type, order_no, status)
   select id, webhook_id, app_id, event_id, event_type, order_no, status from planned
 ), queued as (
-  insert into due_delivery (delivery_id, webhook_id, event_id, event_type, order_no, due_at, expires_at)
-  select id, webhook_id, event_id, event_type, order_no, now(), expires_at
+  insert into due_delivery (delivery_id, webhook_id, event_id, event_type, order_no, due_at, expires_at, order_key)
+  select id, webhook_id, event_id, event_type, order_no, case when is_behind then 'infinity' else now() end,
+    expires_at, order_key
   from planned
   where status = 'pending'
 )

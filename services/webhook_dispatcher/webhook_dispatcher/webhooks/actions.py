@@ -24,12 +24,12 @@ from chatsdk_runtime.postgres import Pool, Row, Transaction, reading, transactio
 from webhook_dispatcher.dispatch import claim_store, record_store
 from webhook_dispatcher.dispatch.deliver import headers_of, read_targets
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth, after_owner_sets_enabled
-from webhook_dispatcher.dispatch.ladder import named_ladder
 from webhook_dispatcher.dispatch.leases import Finished, Lease, Target
 from webhook_dispatcher.dispatch.outcome import Delivered, RefusedForGood, describe
 from webhook_dispatcher.dispatch.record import attempt_row
 from webhook_dispatcher.errors import WebhookNotFound
-from webhook_dispatcher.webhooks import rules, store
+from webhook_dispatcher.webhooks import rules, sending, store
+from webhook_dispatcher.webhooks.sending import Sending
 
 _NOT_FOUND_HINT = "Check the id; GET /api/webhooks lists this app's webhooks."
 _TEST_MESSAGE = "This is a test delivery of ChatSDK."
@@ -58,21 +58,12 @@ async def register(
     webhook_id = UUID(ids.new_id())
     state = "active" if fields.get("enabled", True) else "off"
     metadata = orjson.dumps(fields.get("metadata") or {}).decode()
-    retry = _retry(fields.get("retry") or {"ladder": "quick"})
+    chosen = sending.changed(Sending(), fields)
     webhook = store.NewWebhook(
-        id=webhook_id,
-        app_id=app_id,
-        url=url,
-        events=events,
-        description=fields.get("description"),
-        metadata=metadata,
-        created_by=created_by,
-        state=state,
-        ladder=retry["ladder"],
-        waits_s=retry["waits_s"],
-        deadline_s=fields.get("deadlineS"),
+        webhook_id, app_id, url, events, fields.get("description"), metadata, created_by, state
     )
     await store.insert_webhook(tx, webhook)
+    await store.write_sending(tx, webhook_id, chosen)
     await _store_secret(registrar, tx, webhook_id, secret)
     await store.raise_version(tx, app_id)
     row = await _fetch(tx, app_id, webhook_id)
@@ -110,12 +101,13 @@ async def change(
         changed["events"] = rules.check_events(changed["events"])
     if changed.get("metadata") is not None:
         changed["metadata"] = orjson.dumps(changed["metadata"]).decode()
-    if changed.get("retry") is not None:
-        changed |= _retry(changed["retry"])
     row = await store.lock_webhook(tx, app_id, webhook_id)
     if row is None:
         raise _not_found(webhook_id)
     await store.update_webhook(tx, webhook_id, changed)
+    before = sending.stored(row)
+    if (chosen := sending.changed(before, fields)) != before:
+        await store.write_sending(tx, webhook_id, chosen)
     if changed.get("enabled") is not None:
         health = EndpointHealth(
             row["state"], row["failure_count"], row["failed_attempts"], row["failing_since"]
@@ -227,10 +219,6 @@ async def _fetch(tx: Transaction, app_id: str, webhook_id: UUID) -> Row:
     return row
 
 
-def _retry(retry: Mapping[str, Any]) -> dict[str, Any]:
-    return {"ladder": retry["ladder"], "waits_s": rules.check_waits(retry["ladder"], retry.get("waitsS"))}
-
-
 def _not_found(webhook_id: UUID) -> WebhookNotFound:
     return WebhookNotFound(f"There is no webhook {webhook_id} in this app.", hint=_NOT_FOUND_HINT)
 
@@ -238,8 +226,7 @@ def _not_found(webhook_id: UUID) -> WebhookNotFound:
 def shown(row: Row) -> dict[str, Any]:
     """A webhook as the API shows it; the secret is not in it."""
     health = EndpointHealth(row["state"], row["failure_count"], row["failed_attempts"], row["failing_since"])
-    last_failure_at, waits_s = row["last_failure_at"], row["waits_s"]
-    ladder = named_ladder(row["ladder"], None if waits_s is None else tuple(waits_s))
+    last_failure_at = row["last_failure_at"]
     return {
         "id": str(row["id"]),
         "url": row["url"],
@@ -250,8 +237,7 @@ def shown(row: Row) -> dict[str, Any]:
         "state": health.state,
         "disabledReason": health.disabled_reason,
         "failureCount": health.failure_count,
-        "retry": {"ladder": ladder.name, "waitsS": ladder.waits_s},
-        "deadlineS": row["deadline_s"],
+        **sending.shown(sending.stored(row)),
         "lastFailureAt": None if last_failure_at is None else format_time(last_failure_at),
         "createdBy": row["created_by"],
         "createdAt": format_time(row["created_at"]),

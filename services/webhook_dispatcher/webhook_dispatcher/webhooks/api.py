@@ -41,10 +41,29 @@ class Retry(BaseModel):
     waitsS: Annotated[list[float], Field(max_length=50)] | None = None  # noqa: N815 - the wire's name
 
 
-class NewWebhook(BaseModel):
-    """Body of `POST /api/webhooks`."""
+class RateLimit(BaseModel):
+    """At most so many deliveries a second, and at once after a pause. What is more waits; nothing is dropped."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    perS: Annotated[float, Field(ge=0.01, le=10_000)]  # noqa: N815 - the wire's name
+    burst: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class _Choices(BaseModel):
+    """How a webhook is sent to; null is the default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    retry: Retry | None = None
+    deadlineS: _Deadline | None = None  # noqa: N815 - the wire's name
+    ordering: Literal["none", "channel"] | None = None
+    parkAfter: Annotated[int, Field(ge=1, le=50)] | None = None  # noqa: N815 - the wire's name
+    rateLimit: RateLimit | None = None  # noqa: N815 - the wire's name
+
+
+class NewWebhook(_Choices):
+    """Body of `POST /api/webhooks`."""
 
     url: _Url
     events: _Events
@@ -52,22 +71,16 @@ class NewWebhook(BaseModel):
     enabled: bool = True
     secret: Annotated[str, Field(max_length=255)] | None = None
     metadata: _Metadata | None = None
-    retry: Retry | None = None
-    deadlineS: _Deadline | None = None  # noqa: N815 - the wire's name
 
 
-class WebhookChange(BaseModel):
+class WebhookChange(_Choices):
     """Body of `PATCH /api/webhooks/{id}`: what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: _Url | None = None
     events: _Events | None = None
     description: _Description | None = None
     enabled: bool | None = None
     metadata: _Metadata | None = None
-    retry: Retry | None = None
-    deadlineS: _Deadline | None = None  # noqa: N815 - the wire's name
 
 
 class Rotation(BaseModel):

@@ -9,14 +9,12 @@ from chatsdk_contracts.signatures import parse_secret
 from chatsdk_runtime.errors import FieldProblem, InvalidInput
 from chatsdk_runtime.outgoing.address_guard import AddressPolicy
 from chatsdk_runtime.outgoing.url_rules import UrlProblem, check_url
-from webhook_dispatcher.dispatch.ladder import custom_ladder
 
 MAX_EVENTS = 100
 _PATTERNS = frozenset(
     {"*"} | {f"{group}.*" for group, types in EVENT_GROUPS.items() if WEBHOOK_EVENT_TYPES & set(types)}
 )
 _EVENTS_HINT = "Use event types such as message.new, a group such as message.*, or * for everything; the catalogue lists all."
-_WAITS_HINT = "Take `quick` or `standard` and leave `waitsS` out, or `custom` with 1 to 50 waits in seconds."
 _OWN_KEY_HINT = "Leave `secret` out to get one made, or send whsec_ and the base64 of 24 to 64 random bytes."
 
 
@@ -51,23 +49,6 @@ def check_secret(secret: str) -> str:
     return secret
 
 
-def check_waits(ladder: str, waits_s: Sequence[float] | None) -> list[float] | None:
-    """The waits of a ladder of the webhook's own; None for a named one.
-
-    Raises:
-        InvalidInput: when waits are given for a named ladder, or none or impossible ones for an own.
-    """
-    if ladder != "custom":
-        if waits_s is not None:
-            problem = f"the {ladder} ladder has waits of its own"
-            raise _invalid("retry.waitsS", "unexpected_waits", problem, _WAITS_HINT)
-        return None
-    try:
-        return list(custom_ladder(tuple(waits_s or ())).waits_s)
-    except ValueError as problem:
-        raise _invalid("retry.waitsS", "invalid_waits", str(problem), _WAITS_HINT) from None
-
-
 def check_target(url: str, *, allow_http: bool, policy: AddressPolicy) -> str:
     """The URL in the form in which it is dialled.
 
@@ -79,11 +60,6 @@ def check_target(url: str, *, allow_http: bool, policy: AddressPolicy) -> str:
         details = [FieldProblem("url", answer.code, answer.message)]
         raise InvalidInput(_sentence(details), hint=answer.hint, details=details)
     return answer.url
-
-
-def _invalid(path: str, code: str, problem: str, hint: str) -> InvalidInput:
-    details = [FieldProblem(path, code, problem)]
-    return InvalidInput(_sentence(details), hint=hint, details=details)
 
 
 def _sentence(problems: Sequence[FieldProblem]) -> str:

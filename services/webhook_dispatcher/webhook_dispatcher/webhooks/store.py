@@ -10,6 +10,7 @@ from uuid import UUID
 from chatsdk_runtime.encryption import Sealed
 from chatsdk_runtime.postgres import Connection, Row, Transaction
 from webhook_dispatcher.dispatch.endpoint_rules import EndpointHealth
+from webhook_dispatcher.webhooks.sending import Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,12 @@ class NewWebhook:
     metadata: str
     created_by: str | None
     state: str
-    ladder: str
-    waits_s: Sequence[float] | None
-    deadline_s: int | None
 
 
 _COLUMNS = """
 select w.id, w.app_id, w.url, w.events, w.description, w.metadata::text as metadata, w.created_by, w.created_at,
-  w.updated_at, w.ladder, w.waits_s, w.deadline_s, e.state, e.failure_count, e.failed_attempts, e.failing_since, e.last_failure_at
+  w.updated_at, w.ladder, w.waits_s, w.deadline_s, w.ordering, w.park_after, e.rate_per_s,
+  e.rate_burst, e.state, e.failure_count, e.failed_attempts, e.failing_since, e.last_failure_at
 from webhook w
 join endpoint e on e.webhook_id = w.id
 """
@@ -49,16 +48,13 @@ async def insert_webhook(tx: Transaction, webhook: NewWebhook) -> None:
         webhook.metadata,
         webhook.created_by,
         webhook.state,
-        webhook.ladder,
-        webhook.waits_s,
-        webhook.deadline_s,
     )
 
 
 _INSERT = """
 with made as (
-  insert into webhook (id, app_id, url, events, description, metadata, created_by, ladder, waits_s, deadline_s)
-  values ($1, $2, $3, $4::text[], $5, $6::jsonb, $7, $9, $10::float8[], $11)
+  insert into webhook (id, app_id, url, events, description, metadata, created_by)
+  values ($1, $2, $3, $4::text[], $5, $6::jsonb, $7)
   returning id, app_id
 )
 insert into endpoint (webhook_id, app_id, state)
@@ -118,10 +114,6 @@ async def update_webhook(tx: Transaction, webhook_id: UUID, fields: Mapping[str,
         "description" in fields,
         fields.get("description"),
         fields.get("metadata"),
-        fields.get("ladder"),
-        fields.get("waits_s"),
-        "deadlineS" in fields,
-        fields.get("deadlineS"),
     )
 
 
@@ -131,11 +123,59 @@ set url = coalesce($2, url),
     events = coalesce($3::text[], events),
     description = case when $4 then $5 else description end,
     metadata = coalesce($6::jsonb, metadata),
-    ladder = coalesce($7, ladder),
-    waits_s = case when $7 is null then waits_s else $8::float8[] end,
-    deadline_s = case when $9 then $10::integer else deadline_s end,
     updated_at = now()
 where id = $1
+"""
+
+
+async def write_sending(tx: Transaction, webhook_id: UUID, sending: Sending) -> None:
+    """What the owner chose of how the webhook is sent to; its endpoint is locked. A new rate begins with a full burst.
+
+    Deliveries that only waited for one that is passed over now are due.
+    """
+    await tx.execute(_LET_ALL_FOLLOW, webhook_id, sending.park_after is not None)
+    await tx.execute(
+        _WRITE_SENDING,
+        webhook_id,
+        sending.ladder,
+        sending.waits_s,
+        sending.deadline_s,
+        sending.ordering,
+        sending.park_after,
+        sending.rate_per_s,
+        sending.rate_burst,
+    )
+
+
+_WRITE_SENDING = """
+with chosen as (
+  update webhook
+  set ladder = $2, waits_s = $3::float8[], deadline_s = $4, ordering = $5, park_after = $6
+  where id = $1
+)
+update endpoint
+set rate_per_s = $7,
+    rate_burst = $8,
+    tokens = case when (rate_per_s, rate_burst) is distinct from ($7::float8, $8::integer) then null else tokens end,
+    next_due_at = case
+      when state = 'active' and next_due_at > now()
+      then least(next_due_at, greatest(now(), blocked_until))
+      else next_due_at
+    end
+where webhook_id = $1
+"""
+
+
+_LET_ALL_FOLLOW = """
+update due_delivery q
+set due_at = now()
+where q.webhook_id = $1 and q.due_at = 'infinity'
+  and not exists (
+    select
+    from due_delivery b
+    where b.webhook_id = q.webhook_id and b.order_key = q.order_key and b.order_no < q.order_no
+      and (b.due_at is not null or b.session_id is not null or not $2)
+  )
 """
 
 
