@@ -26,7 +26,15 @@ Action = Literal[
     "user.unbanned",
     "report.reviewed",
     "message.purged",
+    "message.approved",
+    "message.rejected",
     "channel.truncated",
+    "word_list.changed",
+    "hook.changed",
+    "hook.secret_rotated",
+    "hook.removed",
+    "hold.placed",
+    "hold.released",
 ]
 """What is noted. A new action is a word here and a `note` beside the change."""
 

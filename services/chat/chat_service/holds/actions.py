@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from chat_service.audit.actions import Target, note
 from chat_service.channels.store import lock_channel
 from chat_service.errors import ChannelNotFound, UserNotFound
+from chat_service.events.log import Cause
 from chat_service.holds import store
 from chat_service.holds.errors import HoldNotFound
 from chat_service.holds.rules import Hold
@@ -23,44 +23,55 @@ class HoldPage(Page):
     holds: list[Hold]
 
 
-async def hold_channel(
-    tx: Transaction, app_id: AppId, channel_id: ChannelId, reason: str | None, now: datetime
-) -> Hold:
+async def hold_channel(tx: Transaction, cause: Cause, channel_id: ChannelId, reason: str | None) -> Hold:
     """Hold a channel; one that is held stays so. Behind whoever deletes in it just now.
 
     Raises:
         ChannelNotFound: the app has no such channel.
     """
-    if await lock_channel(tx, app_id, channel_id) is None:
+    if await lock_channel(tx, cause.app_id, channel_id) is None:
         raise ChannelNotFound
-    wanted = Hold(id=new_id(), channel_id=channel_id, reason=reason, created_at=now)
-    return await store.insert(tx, app_id, wanted)
+    return await _place(
+        tx, cause, Hold(id=new_id(), channel_id=channel_id, reason=reason, created_at=cause.now)
+    )
 
 
-async def hold_user(
-    tx: Transaction, app_id: AppId, user_id: UserId, reason: str | None, now: datetime
-) -> Hold:
+async def hold_user(tx: Transaction, cause: Cause, user_id: UserId, reason: str | None) -> Hold:
     """Hold all that a user wrote; one who is held stays so. Behind an erasure that is asked for just now.
 
     Raises:
         UserNotFound: the app has no such user.
     """
-    if not await lock_users(tx, app_id, [user_id]):
+    if not await lock_users(tx, cause.app_id, [user_id]):
         raise UserNotFound(user_id)
-    wanted = Hold(id=new_id(), user_id=user_id, reason=reason, created_at=now)
-    return await store.insert(tx, app_id, wanted)
+    return await _place(tx, cause, Hold(id=new_id(), user_id=user_id, reason=reason, created_at=cause.now))
 
 
-async def release(tx: Transaction, app_id: AppId, hold_id: str | None, now: datetime) -> Hold:
+async def _place(tx: Transaction, cause: Cause, wanted: Hold) -> Hold:
+    placed = await store.insert(tx, cause.app_id, wanted)
+    if placed.id == wanted.id:
+        await note(tx, cause, "hold.placed", _target(placed), {"holdId": placed.id})
+    return placed
+
+
+async def release(tx: Transaction, cause: Cause, hold_id: str | None) -> Hold:
     """End a hold; what waited for it goes on.
 
     Raises:
         HoldNotFound: the app has none in force by this id.
     """
-    released = None if hold_id is None else await store.release(tx, app_id, hold_id, now)
+    released = None if hold_id is None else await store.release(tx, cause.app_id, hold_id, cause.now)
     if released is None:
         raise HoldNotFound
+    await note(tx, cause, "hold.released", _target(released), {"holdId": released.id})
     return released
+
+
+def _target(hold: Hold) -> Target:
+    if hold.channel_id is not None:
+        return Target("channel", hold.channel_id, hold.channel_id)
+    assert hold.user_id is not None, "a hold is of a channel or of a user"
+    return Target("user", hold.user_id)
 
 
 async def list_holds(connection: Connection, app_id: AppId, *, after: str | None, limit: int) -> HoldPage:

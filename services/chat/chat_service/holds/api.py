@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field
 
 from chat_service.auth.credentials import Moderator
-from chat_service.doors import mutate, resources_of, utc_now
+from chat_service.doors import cause_of, mutate, resources_of, utc_now
 from chat_service.holds import actions
 from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
 from chat_service.wire_input import InputUserId, Reference, RequestModel, check_text, uuid_in_path
@@ -40,14 +40,14 @@ async def make_hold(request: Request, body: MakeHold, caller: Moderator) -> Resp
             "a hold is of a channel or of a user",
             hint="Give channelId or userId.",
         )
-    now = utc_now()
+    cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
         if body.user_id is not None:
-            hold = await actions.hold_user(tx, caller.app_id, body.user_id, body.reason, now)
+            hold = await actions.hold_user(tx, cause, body.user_id, body.reason)
         else:
             channel_id = ChannelId(body.channel_id or "")
-            hold = await actions.hold_channel(tx, caller.app_id, channel_id, body.reason, now)
+            hold = await actions.hold_channel(tx, cause, channel_id, body.reason)
         return Answer(data_json(hold), 201)
 
     return await mutate(request, caller.scope, effect)
@@ -70,9 +70,9 @@ async def list_holds(
 @router.delete("/{hold_id}")
 async def release_hold(request: Request, hold_id: str, caller: Moderator) -> Response:
     """Release a hold: what waited for it is deleted from here on."""
-    now = utc_now()
+    cause = cause_of(request, caller.app_id, caller.user_id, utc_now())
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.release(tx, caller.app_id, uuid_in_path(hold_id), now)))
+        return Answer(data_json(await actions.release(tx, cause, uuid_in_path(hold_id))))
 
     return await mutate(request, caller.scope, effect)

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from chat_service.auth.credentials import Moderator
-from chat_service.doors import mutate, resources_of, utc_now
+from chat_service.auth.principal import Principal
+from chat_service.doors import cause_of, mutate, resources_of, utc_now
+from chat_service.events.log import Cause
 from chat_service.hooks import actions
 from chat_service.hooks.rules import DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS, SHORTEST_TIMEOUT_MS
 from chat_service.hooks.store import HookFields
@@ -56,7 +58,7 @@ async def get_hook(request: Request, caller: Moderator) -> Response:
 @router.put("")
 async def put_hook(request: Request, body: PutHook, caller: Moderator) -> Response:
     """Make the hook (201; the secret is in this answer and never again), or change it (200)."""
-    resources, now = resources_of(request), utc_now()
+    resources, cause = resources_of(request), _cause(request, caller)
     fields = HookFields(
         _checked(resources, body.url),
         body.timeout_ms,
@@ -66,41 +68,44 @@ async def put_hook(request: Request, body: PutHook, caller: Moderator) -> Respon
     )
 
     async def effect(tx: Transaction) -> Answer:
-        hook = await actions.put_hook(tx, resources.keyring, caller.app_id, fields, now)
+        hook = await actions.put_hook(tx, resources.keyring, cause, fields)
         return Answer(data_json(hook), 201 if isinstance(hook, NewHook) else 200)
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources, caller.app_id, HOOK, now)
+    spread_change(resources, caller.app_id, HOOK, cause.now)
     return answer
 
 
 @router.post("/rotate-secret")
 async def rotate_secret(request: Request, caller: Moderator, body: Rotation | None = None) -> Response:
     """A new secret; with `overlapS` the present one signs along for that many seconds."""
-    resources, now = resources_of(request), utc_now()
+    resources, cause = resources_of(request), _cause(request, caller)
     overlap_s = 0 if body is None else body.overlap_s
 
     async def effect(tx: Transaction) -> Answer:
-        rotated = await actions.rotate_secret(
-            tx, resources.keyring, caller.app_id, overlap_s=overlap_s, now=now
-        )
+        rotated = await actions.rotate_secret(tx, resources.keyring, cause, overlap_s=overlap_s)
         return Answer(data_json(rotated))
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources, caller.app_id, HOOK, now)
+    spread_change(resources, caller.app_id, HOOK, cause.now)
     return answer
 
 
 @router.delete("")
 async def remove_hook(request: Request, caller: Moderator) -> Response:
     """Take the hook away; it is the answer."""
+    cause = _cause(request, caller)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.remove_hook(tx, caller.app_id)))
+        return Answer(data_json(await actions.remove_hook(tx, cause)))
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources_of(request), caller.app_id, HOOK, utc_now())
+    spread_change(resources_of(request), caller.app_id, HOOK, cause.now)
     return answer
+
+
+def _cause(request: Request, caller: Principal) -> Cause:
+    return cause_of(request, caller.app_id, caller.user_id, utc_now())
 
 
 def _checked(resources: Resources, url: str) -> str:

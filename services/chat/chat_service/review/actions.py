@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from chat_service.audit.actions import Action, Target, note
 from chat_service.auth.principal import Principal
 from chat_service.channels.member_store import fetch_role
 from chat_service.errors import ChannelNotFound, MessageNotFound
@@ -95,6 +96,7 @@ async def approve(tx: Transaction, decision: Decision) -> Answer:
     await _write_sent(tx, head, sent, decision.cause)
     if jobs := wanted_previews([(sent, head.config)]):
         await previews.enqueue(tx, jobs, decision.cause.now)
+    await _note(tx, decision, "message.approved", sent)
     return Answer(data_json(sent))
 
 
@@ -132,7 +134,13 @@ async def reject(tx: Transaction, decision: Decision) -> Answer:
     event = user_notice(MessageRejected, decision.cause, rejected.user_id, rejected)
     await held_store.write_rejected(tx, rejected, event.id)
     await append(tx, [event])
+    await _note(tx, decision, "message.rejected", rejected)
     return Answer(data_json(rejected))
+
+
+async def _note(tx: Transaction, decision: Decision, action: Action, message: Message) -> None:
+    target = Target("message", message.id, message.channel_id)
+    await note(tx, decision.cause, action, target, {"authorId": message.user_id})
 
 
 async def _locked(tx: Transaction, decision: Decision) -> Message:

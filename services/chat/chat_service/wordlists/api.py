@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from chat_service.auth.credentials import Moderator
-from chat_service.doors import mutate, resources_of, utc_now
+from chat_service.auth.principal import Principal
+from chat_service.doors import cause_of, mutate, resources_of, utc_now
+from chat_service.events.log import Cause
 from chat_service.screening.known import WORD_LIST, spread_change
 from chat_service.wire_input import Line, RequestModel, uuid_in_path
 from chat_service.wordlists import actions, rules
@@ -66,26 +68,26 @@ async def get_word_list(request: Request, caller: Moderator) -> Response:
 async def replace_word_list(request: Request, body: ListInput, caller: Moderator) -> Response:
     """Have these entries and no others; they hold for every message sent after the answer."""
     entries = [one.entry(f"entries[{index}].phrase") for index, one in enumerate(body.entries)]
-    now = utc_now()
+    cause = _cause(request, caller)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.replace_list(tx, caller.app_id, entries, now)))
+        return Answer(data_json(await actions.replace_list(tx, cause, entries)))
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources_of(request), caller.app_id, WORD_LIST, now)
+    spread_change(resources_of(request), caller.app_id, WORD_LIST, cause.now)
     return answer
 
 
 @router.post("/entries", status_code=201)
 async def add_entry(request: Request, body: EntryInput, caller: Moderator) -> Response:
     """One more entry."""
-    entry, now = body.entry("phrase"), utc_now()
+    entry, cause = body.entry("phrase"), _cause(request, caller)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.add_entry(tx, caller.app_id, entry, now)), 201)
+        return Answer(data_json(await actions.add_entry(tx, cause, entry)), 201)
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources_of(request), caller.app_id, WORD_LIST, now)
+    spread_change(resources_of(request), caller.app_id, WORD_LIST, cause.now)
     return answer
 
 
@@ -93,26 +95,31 @@ async def add_entry(request: Request, body: EntryInput, caller: Moderator) -> Re
 async def change_entry(request: Request, entry_id: str, body: EntryChange, caller: Moderator) -> Response:
     """Change an entry."""
     wanted, given = _entry_id(entry_id), body.model_dump(exclude_unset=True, by_alias=False)
+    cause = _cause(request, caller)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.change_entry(tx, caller.app_id, wanted, given)))
+        return Answer(data_json(await actions.change_entry(tx, cause, wanted, given)))
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources_of(request), caller.app_id, WORD_LIST, utc_now())
+    spread_change(resources_of(request), caller.app_id, WORD_LIST, cause.now)
     return answer
 
 
 @router.delete("/entries/{entry_id}")
 async def remove_entry(request: Request, entry_id: str, caller: Moderator) -> Response:
     """Take an entry out; it is the answer."""
-    wanted = _entry_id(entry_id)
+    wanted, cause = _entry_id(entry_id), _cause(request, caller)
 
     async def effect(tx: Transaction) -> Answer:
-        return Answer(data_json(await actions.remove_entry(tx, caller.app_id, wanted)))
+        return Answer(data_json(await actions.remove_entry(tx, cause, wanted)))
 
     answer = await mutate(request, caller.scope, effect)
-    spread_change(resources_of(request), caller.app_id, WORD_LIST, utc_now())
+    spread_change(resources_of(request), caller.app_id, WORD_LIST, cause.now)
     return answer
+
+
+def _cause(request: Request, caller: Principal) -> Cause:
+    return cause_of(request, caller.app_id, caller.user_id, utc_now())
 
 
 def _entry_id(text: str) -> UUID | None:
