@@ -52,7 +52,8 @@ def merge(state: bytes, updates: Sequence[bytes]) -> Merged:
     """Merge updates, each of which may stand on those before it.
 
     Raises:
-        UpdateRefusedError: one is no update of a text, or stands on something that is not there.
+        UpdateRefusedError: one is no update of a text, stands on something that is not there, or makes a text that reads
+            differently for whoever loads it anew (an update that no editor makes can name neighbours that contradict).
     """
     document: Doc[Text] = Doc()
     document.apply_update(state)
@@ -68,7 +69,17 @@ def merge(state: bytes, updates: Sequence[bytes]) -> Merged:
             _apply(document, update)
         except ValueError as reason:
             raise UpdateRefusedError(index, reason) from reason
-    return Merged(document.get_update(), str(text))
+    merged = Merged(document.get_update(), str(text))
+    if updates and _read_anew(merged.state) != merged.text:
+        reason = BadUpdateError("it puts a block between neighbours that do not stand so; reload the text")
+        raise UpdateRefusedError(len(updates) - 1, reason)
+    return merged
+
+
+def _read_anew(state: bytes) -> str:
+    document: Doc[Text] = Doc()
+    document.apply_update(state)
+    return str(document.get(TEXT_NAME, type=Text))
 
 
 def _checked(document: Doc[Text], update: bytes) -> Contents:

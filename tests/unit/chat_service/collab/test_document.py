@@ -119,6 +119,14 @@ def test_whatever_comes_is_merged_or_refused(noise: bytes, bent: list[tuple[int,
         assert merge(after.state, []).text == after.text
 
 
+def test_a_text_that_reads_differently_when_it_is_loaded_anew_is_refused() -> None:
+    broken = bytearray(GOOD)
+    broken[66 % len(broken)] = 1
+
+    with pytest.raises(UpdateRefusedError, match="neighbours"):
+        merge(seeded("abc"), [bytes(broken)])
+
+
 def test_a_crowd_of_blocks_at_one_place_is_refused_and_what_is_known_does_not_count() -> None:
     # A client for each: the library would compare every one with all the others.
     blocks = [
