@@ -148,6 +148,51 @@ async def test_messages_go_when_they_are_older_than_their_type_of_channel_keeps_
         assert refused.status_code == 422, wrong
 
 
+async def test_what_was_never_sent_goes_by_its_age_too(tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    await tenant.server("POST", "/api/moderation/word-list/entries", {"phrase": WORD, "action": "hold"})
+    await tenant.server("PATCH", "/api/app/settings", {"retentionDays": {"group": 30}})
+    group, team, closed = [
+        await ann.channel(type=kind, memberIds=["bob"]) for kind in ("group", "team", "group")
+    ]
+    waiting, rejected, orphan = await say(ann, group), await say(ann, group), await say(ann, closed)
+    await tenant.server("POST", f"/api/moderation/held/{rejected['id']}/reject", {})
+    covered, elsewhere = await say(bob, group), await say(ann, team)
+    await tenant.chat.sql(
+        "update message set created_at = created_at - interval '31 days' where app_id = $1::uuid", tenant.id
+    )
+    young = await say(ann, group)
+    await ann.call("DELETE", f"/api/channels/{closed['id']}")
+    of_bob = await hold(tenant, userId="bob")
+
+    async def left() -> set[str]:
+        rows = await tenant.chat.sql(
+            "select id::text from message where app_id = $1::uuid and text = $2", tenant.id, WORD
+        )
+        return {row["id"] for row in rows}
+
+    assert await expire(tenant) == 3
+    assert await expire(tenant) == 0
+
+    assert await left() == {covered["id"], elsewhere["id"], young["id"]}
+    told = [one for one in await tenant.events("users/ann") if one["data"].get("id") == waiting["id"]]
+    assert [(one["type"], one["data"]["text"]) for one in told] == [
+        ("message.held", ""),
+        ("message.rejected", ""),
+    ]
+    audit = (await tenant.server("GET", "/api/audit?action=message.rejected")).json()["entries"]
+    assert [(one["actorKind"], one["targetId"]) for one in audit[::-1]] == [
+        ("server", rejected["id"]),
+        ("system", waiting["id"]),
+        ("system", orphan["id"]),
+    ]
+    late = await tenant.server("POST", f"/api/moderation/held/{waiting['id']}/approve", {})
+    assert error_code(late) == "already_decided"
+    await tenant.server("DELETE", f"/api/legal-holds/{of_bob}")
+    assert await expire(tenant) == 1
+    assert await left() == {elsewhere["id"], young["id"]}
+
+
 async def test_a_hold_names_one_thing_of_the_app(tenant: Tenant) -> None:
     others = await tenant.chat.new_tenant()
     far = await others.user("far")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chat_service.audit.actions import Target, note
 from chat_service.errors import NotRestorable, RoleTooLow
-from chat_service.events.log import append, channel_event, user_notice
+from chat_service.events.log import Cause, append, channel_event, user_notice
 from chat_service.holds.check import refuse_held_message
 from chat_service.messages import detail_store, remains, rights, store
 from chat_service.messages.actions import Change, check_base, lock_message, require_writing
@@ -37,7 +37,7 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     check_base(message, change.base_version)
     await refuse_held_message(tx, change.caller.app_id, change.channel_id, message.user_id)
     if message.status != "sent":
-        return await _withdraw(tx, change, message)
+        return Answer(data_json(await withdraw(tx, change.cause, message)))
     gone = tombstone(
         message, deleted_at=change.cause.now, deleted_by=change.caller.user_id, cv=standing.cv + 1
     )
@@ -55,16 +55,15 @@ async def delete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:
     return Answer(data_json(gone))
 
 
-async def _withdraw(tx: Transaction, change: Change, message: Message) -> Answer:
+async def withdraw(tx: Transaction, cause: Cause, message: Message) -> Message:
     """Take back what waits for a moderator, or was rejected. The channel never heard of it, and does not now."""
-    now = change.cause.now
     rejected = message.model_copy(update={"status": "rejected"})
-    gone = tombstone(rejected, deleted_at=now, deleted_by=change.caller.user_id, cv=message.cv)
+    gone = tombstone(rejected, deleted_at=cause.now, deleted_by=cause.actor_id, cv=message.cv)
     await _redact_log(tx, message.id)
-    await unlink(tx, [message.id], now)
+    await unlink(tx, [message.id], cause.now)
     await store.write_tombstone(tx, gone)
-    await append(tx, [user_notice(MessageRejected, change.cause, message.user_id, gone)])
-    return Answer(data_json(gone))
+    await append(tx, [user_notice(MessageRejected, cause, message.user_id, gone)])
+    return gone
 
 
 async def undelete(tx: Transaction, change: Change, shelf: Shelf) -> Answer:

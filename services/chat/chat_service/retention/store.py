@@ -8,9 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from chat_service.apps.settings_model import AppSettings
+from chat_service.messages.store import COLUMNS, message_of
 from chat_service.retention.rules import Policy, policies_of
-from chatsdk_contracts.ids import AppId, ChannelId
-from chatsdk_runtime.postgres import Connection
+from chatsdk_contracts.ids import AppId, ChannelId, MessageId
+from chatsdk_contracts.messages import Message
+from chatsdk_runtime.postgres import Connection, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,15 @@ class Overdue:
     app_id: AppId
     channel_id: ChannelId
     up_to_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message that is held or was rejected, and is too old."""
+
+    app_id: AppId
+    channel_id: ChannelId
+    message_id: MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,24 @@ async def scan_channels(
     return Scanned(overdue, str(last))
 
 
+async def scan_unsent(
+    connection: Connection, policy: Policy, now: datetime, *, limit: int
+) -> Sequence[Unsent]:
+    """The oldest messages without a place in a channel that are too old, but for those under a legal hold."""
+    rows = await connection.fetch(
+        _UNSENT, UUID(policy.app_id), policy.channel_type, policy.kept_since(now), limit
+    )
+    return [
+        Unsent(policy.app_id, ChannelId(str(row["channel_id"])), MessageId(str(row["id"]))) for row in rows
+    ]
+
+
+async def lock_unsent(tx: Transaction, unsent: Unsent) -> Message | None:
+    """The message, if it still has no place and something to say. Locked itself, too: its channel may be deleted."""
+    row = await tx.fetchrow(_LOCK_UNSENT, UUID(unsent.app_id), UUID(unsent.message_id))
+    return None if row is None else message_of(row)
+
+
 _LAST = """
 select id
 from (select id from channel where id > $1 order by id limit $2) as part
@@ -94,4 +123,25 @@ cross join lateral (
 where channel.id > $1 and channel.id <= $2 and channel.deleted_at is null
   and channel.purge_seq < channel.last_seq and last.up_to_seq > channel.purge_seq
 order by channel.id
+"""
+
+_UNSENT = """
+select m.id, m.channel_id
+from message m
+join channel on channel.id = m.channel_id
+where m.app_id = $1 and m.status <> 'sent' and m.deleted_at is null and m.created_at < $3 and channel.type = $2
+  and not exists (
+    select from legal_hold as hold
+    where hold.app_id = $1 and hold.released_at is null
+      and (hold.channel_id = m.channel_id or hold.user_id = m.user_id)
+  )
+order by m.created_at, m.id
+limit $4
+"""
+
+_LOCK_UNSENT = f"""
+select {COLUMNS}
+from message m
+where m.app_id = $1 and m.id = $2 and m.status <> 'sent' and m.deleted_at is null
+for update
 """
