@@ -71,8 +71,10 @@ def merge(state: bytes, updates: Sequence[bytes]) -> Merged:
             raise UpdateRefusedError(index, reason) from reason
     merged = Merged(document.get_update(), str(text))
     if updates and _read_anew(merged.state) != merged.text:
-        reason = BadUpdateError("it puts a block between neighbours that do not stand so; reload the text")
-        raise UpdateRefusedError(len(updates) - 1, reason)
+        contradiction = BadUpdateError(
+            "it puts a block between neighbours that do not stand so; reload the text"
+        )
+        raise UpdateRefusedError(len(updates) - 1, contradiction)
     return merged
 
 
