@@ -104,6 +104,23 @@ async def test_a_world_comes_in_with_its_times_and_the_second_time_nothing_happe
     assert made.status_code in {404, 405} or made.json()["id"] == general["id"]
 
 
+async def test_who_left_and_is_imported_again_is_back_and_keeps_the_generation_of_the_marker(
+    tenant: Tenant,
+) -> None:
+    await imported(tenant, a_world())
+    bob = await tenant.token("bob")
+    general = await general_of(bob)
+    await bob.call("POST", f"/api/channels/{general['id']}/unread", {"seq": 2})
+    await bob.call("POST", f"/api/channels/{general['id']}/leave")
+
+    again = await imported(tenant, a_world())
+
+    assert again["counts"]["members"] == 1
+    back = await general_of(bob)
+    assert (back["readGeneration"], back["lastReadSeq"]) == (1, 4)
+    assert await tenant.chat.sql("select from departure where user_id = 'bob'") == []
+
+
 async def test_what_is_there_stays_and_what_comes_is_appended_with_one_reset(tenant: Tenant) -> None:
     ann, bob = await tenant.users("ann", "bob")
     made = await ann.channel(type="group", memberIds=["bob"])

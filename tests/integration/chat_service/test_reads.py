@@ -84,6 +84,32 @@ async def test_unread_begins_a_generation_that_beats_what_was_read_before(tenant
     assert await read(bob, room) == {"lastReadSeq": 4, "readGeneration": 1, "unreadCount": 0}
 
 
+async def test_a_marker_never_goes_back_by_leaving_and_coming_back(chat: Chat, tenant: Tenant) -> None:
+    """Devices keep the greatest pair that they heard of, from whichever membership."""
+    ann, bob = await tenant.users("ann", "bob")
+    room = await room_of(ann, "bob")
+    await send(ann, room, 4)
+    await read(bob, room)
+    await bob.call("POST", f"/api/channels/{room}/unread", {"seq": 2})
+    await read(bob, room)
+
+    async def leave_and_return() -> tuple[int, int]:
+        assert (await bob.call("POST", f"/api/channels/{room}/leave")).status_code < 300
+        return await come_back()
+
+    async def come_back() -> tuple[int, int]:
+        added = await ann.call("POST", f"/api/channels/{room}/members", {"userIds": ["bob"]})
+        assert added.status_code < 300, added.text
+        channel = (await bob.call("GET", f"/api/channels/{room}")).json()
+        return channel["readGeneration"], channel["lastReadSeq"]
+
+    assert [await leave_and_return(), await leave_and_return()] == [(1, 4), (1, 4)]
+    await bob.call("POST", f"/api/channels/{room}/leave")
+    # As a release leaves it behind that did not keep the generation.
+    await chat.sql("update departure set read_generation = null where channel_id = $1::uuid", room)
+    assert await come_back() >= (1, 4)
+
+
 async def test_a_burst_of_reads_is_told_once_and_its_last_value_a_second_later(
     chat: Chat, tenant: Tenant
 ) -> None:

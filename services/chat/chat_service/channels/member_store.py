@@ -79,23 +79,38 @@ def _member(row: Row) -> Member:
     )
 
 
+# Devices keep the greatest (generation, seq) that they ever heard of: who comes back goes on in the generation they left
+# in. Where that was not kept, no generation was greater than the number of changes of the user's state.
 _INSERT = """
 with returned as (
-  delete from departure where channel_id = $1 and app_id = $2 and user_id = any($3::text[])
+  delete from departure
+  where channel_id = $1 and app_id = $2 and user_id = any($3::text[])
+  returning user_id, read_generation
 )
-insert into channel_member (channel_id, app_id, user_id, role, joined_cv, joined_at, last_read_seq)
-select $1, $2, user_id, role, cv, $6, (select last_seq from channel where id = $1)
+insert into channel_member (channel_id, app_id, user_id, role, joined_cv, joined_at, last_read_seq, read_generation)
+select $1, $2, joining.user_id, role, cv, $6, (select last_seq from channel where id = $1),
+  case
+    when returned.user_id is null then 0
+    else coalesce(
+      returned.read_generation,
+      (select state_version from app_user where app_id = $2 and id = returned.user_id),
+      0
+    )
+  end
 from unnest($3::text[], $4::text[], $5::bigint[]) as joining (user_id, role, cv)
+left join returned on returned.user_id = joining.user_id
 """
 
 _DELETE = """
 with taken_out as (
   delete from channel_member where channel_id = $1 and user_id = $2
+  returning read_generation
 )
-insert into departure (app_id, user_id, channel_id, cv, reason, left_at)
-values ($3, $2, $1, $4, $5, $6)
+insert into departure (app_id, user_id, channel_id, cv, reason, left_at, read_generation)
+values ($3, $2, $1, $4, $5, $6, (select read_generation from taken_out))
 on conflict (app_id, user_id, channel_id)
-do update set cv = excluded.cv, reason = excluded.reason, left_at = excluded.left_at
+do update set cv = excluded.cv, reason = excluded.reason, left_at = excluded.left_at,
+  read_generation = excluded.read_generation
 """
 
 _UPDATE_ROLE = """

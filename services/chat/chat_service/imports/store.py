@@ -259,12 +259,29 @@ on conflict do nothing
 returning id
 """
 
+# Who was here before goes on in the generation of the read marker that they left in, as in channels/member_store.
 _INSERT_MEMBERS = """
-with added as (
-  insert into channel_member (channel_id, user_id, app_id, role, joined_at, joined_cv, last_read_seq)
-  select channel.id, given.user_id, $1, given.role, given.joined_at, channel.cv + 1, channel.last_seq
-  from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) as given (channel_id, user_id, role, joined_at)
+with given as (
+  select * from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) as line (channel_id, user_id, role, joined_at)
+), returned as (
+  delete from departure
+  using given
+  where departure.app_id = $1 and departure.channel_id = given.channel_id and departure.user_id = given.user_id
+  returning departure.channel_id, departure.user_id, departure.read_generation
+), added as (
+  insert into channel_member (channel_id, user_id, app_id, role, joined_at, joined_cv, last_read_seq, read_generation)
+  select channel.id, given.user_id, $1, given.role, given.joined_at, channel.cv + 1, channel.last_seq,
+    case
+      when returned.user_id is null then 0
+      else coalesce(
+        returned.read_generation,
+        (select state_version from app_user where app_id = $1 and id = returned.user_id),
+        0
+      )
+    end
+  from given
   join channel on channel.id = given.channel_id
+  left join returned on returned.channel_id = given.channel_id and returned.user_id = given.user_id
   order by channel.id, given.user_id
   on conflict (channel_id, user_id) do nothing
   returning channel_id
