@@ -37,7 +37,7 @@ async def change_state(
     changed = rules.changed_fields(before, after)
     if not changed:
         return rules.as_told(before, user_id)
-    after = replace(after, updated_at=cause.now)
+    after = replace(after, updated_at=rules.written_at(before, cause.now))
     version = await store.write_state(tx, cause.app_id, user_id, after)
     told = rules.as_told(after, user_id)
     data = ChangedUserState(**dict(told), changed=changed)

@@ -11,6 +11,8 @@ from chatsdk_contracts.users import UserState
 
 # Muted until the user says otherwise: the last moment that the wire can tell.
 FOR_EVER: Final = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+# The smallest difference of two times on the wire.
+_PRECISION: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ def unread_from(state: PrivateState, *, seq: int) -> PrivateState:
     if seq > state.last_read_seq:
         return state
     return replace(state, read_generation=state.read_generation + 1, last_read_seq=max(seq - 1, 0))
+
+
+def written_at(before: PrivateState, now: datetime) -> datetime:
+    """The time of a change: after the one before it, whichever clock of ours that was made by; devices keep the latest."""
+    return max(now, before.updated_at + _PRECISION)
 
 
 def changed_fields(before: PrivateState, after: PrivateState) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chat_service.memberstate import rules
 from chat_service.memberstate.rules import PrivateState
 from chatsdk_contracts.ids import ChannelId, UserId
+from chatsdk_contracts.wire import to_epoch_ms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN = PrivateState(
@@ -83,3 +84,11 @@ def test_a_marker_is_the_greatest_pair_of_generation_and_seq(
         after = (state.read_generation, state.last_read_seq)
         assert after >= before
         assert 0 <= state.last_read_seq <= 9
+
+
+@pytest.mark.parametrize("behind_s", [-1, 0, 1])
+def test_a_later_change_has_a_later_time_whichever_clock_it_was_made_by(behind_s: int) -> None:
+    written = rules.written_at(PLAIN, NOW - timedelta(seconds=behind_s))
+
+    assert to_epoch_ms(written) > to_epoch_ms(PLAIN.updated_at)
+    assert written - NOW <= timedelta(seconds=1)
