@@ -296,3 +296,54 @@ async def test_an_export_can_be_imported_by_another_app(tenant: Tenant) -> None:
     assert (shown["errors"], shown["counts"]["messages"]) == ([], 2)
     moved = await other.token("ann")
     assert [one[1] for one in await timeline(moved, (await general_of(moved))["id"])] == ["one", "two"]
+
+
+async def test_what_several_write_stays_so_and_what_was_never_sent_stays_unsent(tenant: Tenant) -> None:
+    await tenant.server("POST", "/api/moderation/word-list/entries", {"phrase": "hold", "action": "hold"})
+    ann, _ = await tenant.users("ann", "bob")
+    made = await ann.channel(type="group", name="drafts", memberIds=["bob"])
+    path = f"/api/channels/{made['id']}/messages"
+    for body in (
+        {"text": "shared", "textMode": "ot"},
+        {"text": "merged", "textMode": "crdt"},
+        {"text": "plain"},
+        {"text": "hold it"},
+        {"text": "hold that"},
+    ):
+        sent = (await ann.call("POST", path, body)).json()
+    await tenant.server("POST", f"/api/moderation/held/{sent['id']}/reject", {})
+    _, lines = await exported(ann, "/api/users/me/export")
+    said = [line for line in lines if line["kind"] == "message"]
+    assert [(line["text"], line["textMode"], line["status"]) for line in said] == [
+        ("shared", "ot", "sent"),
+        ("merged", "crdt", "sent"),
+        ("plain", None, "sent"),
+        ("hold it", None, "held"),
+        ("hold that", None, "rejected"),
+    ]
+    place = {"kind": "channel", "id": "there", "type": "group", "name": "there", "memberIds": ["ann", "bob"]}
+    moved = [{**line, "channelId": "there", "id": f"old-{line['id'][-12:]}"} for line in said]
+    other = await tenant.chat.new_tenant()
+    bob = (await other.users("ann", "bob"))[1]
+    wrong = {**moved[0], "id": "x", "type": "system"}
+
+    shown = await imported(other, [place, *moved, wrong])
+
+    assert [(one["line"], one["message"]) for one in shown["errors"]] == [
+        (7, "Value error, textMode: a system message is the app's word alone; leave textMode out")
+    ]
+    there = f"/api/channels/{(await general_of(bob))['id']}/messages"
+    messages = (await bob.call("GET", there)).json()["messages"]
+    assert [(one["text"], one["textMode"]) for one in messages] == [
+        ("shared", "ot"),
+        ("merged", "crdt"),
+        ("plain", None),
+    ]
+    path = f"{there}/{messages[0]['id']}"
+    ops = [{"retain": 6}, {"insert": "!"}]
+    body = {"clientOpId": "o1", "baseVersion": messages[0]["version"], "ops": ops}
+    written = await bob.call("POST", f"{path}/ops", body)
+    assert written.status_code in {200, 201}, written.text
+    assert (await bob.call("GET", path)).json()["text"] == "shared!"
+    merged = (await bob.call("GET", f"{there}/{messages[1]['id']}/ops?after=0")).json()
+    assert (merged["textMode"], merged["snapshot"]["text"]) == ("crdt", "merged")

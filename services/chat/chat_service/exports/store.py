@@ -45,8 +45,8 @@ async def _read(
             yield kind, row
 
 
-_MESSAGE = """m.id, m.channel_id, m.user_id, m.type, m.text, m.attachments, m.seq, m.thread_seq, m.version,
-  m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id, m.reply_count, m.reaction_counts,
+_MESSAGE = """m.id, m.channel_id, m.user_id, m.type, m.text, m.text_mode, m.attachments, m.status, m.seq, m.thread_seq,
+  m.version, m.client_msg_id, m.parent_id, m.reply_to_id, m.silent, m.custom, m.mentions, m.mention_groups, m.poll_id, m.reply_count, m.reaction_counts,
   m.pinned_at, m.pinned_by, m.created_at, m.updated_at, m.edited_at, m.deleted_at, m.deleted_by"""
 
 _UPLOAD = (

@@ -21,6 +21,7 @@ from chat_service.wire_input import (
     SafeText,
 )
 from chatsdk_contracts.channels import ChannelRole, ChannelType
+from chatsdk_contracts.messages import TextMode
 
 ForeignId = Annotated[Line, Field(min_length=1, max_length=255)]
 """What another system calls something; a UUID stays what it is."""
@@ -57,6 +58,7 @@ _SERVER_MADE: Final[dict[str, frozenset[str]]] = {
             "pinnedBy",
             "updatedAt",
             "deletedBy",
+            "status",
         }
     ),
     "reaction": frozenset({"channelId"}),
@@ -127,6 +129,7 @@ class MessageLine(_ImportLine):
     attachments: Annotated[list[AttachmentInput], Field(max_length=MOST_ATTACHMENTS)] = Field(
         default_factory=list
     )
+    text_mode: TextMode | None = None
     parent_id: ForeignId | None = None
     reply_to_id: ForeignId | None = None
     silent: bool = False
@@ -134,6 +137,13 @@ class MessageLine(_ImportLine):
     created_at: AwareDatetime
     edited_at: AwareDatetime | None = None
     deleted_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _is_written_by_people(self) -> MessageLine:
+        if self.type == "system" and self.text_mode is not None:
+            message = "textMode: a system message is the app's word alone; leave textMode out"
+            raise ValueError(message)
+        return self
 
 
 class ReactionLine(_ImportLine):

@@ -49,6 +49,8 @@ _PASSED_OVER: Final = frozenset(
         "upload",
     }
 )
+# What an author's own export holds of these, an import would send past the moderators.
+_NEVER_SENT: Final = ("held", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _parse(number: int, text: bytes) -> Numbered | Problem | None:
         return Problem(number, "", "invalid_json", "is not JSON", "Write one JSON object on each line.")
     kind = given.get("kind") if isinstance(given, dict) else None
     name = kind if isinstance(kind, str) else ""
-    if name in _PASSED_OVER:
+    if name in _PASSED_OVER or (name == "message" and given.get("status") in _NEVER_SENT):
         return None
     model = _MODELS.get(name)
     if model is None:

@@ -167,6 +167,7 @@ async def insert_messages(
         [one.line.created_at for one in messages],
         [one.line.edited_at for one in messages],
         [(one.line.deleted_at or one.line.created_at) if one.is_deleted else None for one in messages],
+        [None if one.is_deleted else one.line.text_mode for one in messages],
     )
     return {row["id"] for row in rows}
 
@@ -298,16 +299,17 @@ _INSERT_MESSAGES = """
 with added as (
   insert into message (
     id, channel_id, app_id, user_id, type, text, attachments, custom, client_msg_id, request_hash, parent_id,
-    reply_to_id, silent, created_at, updated_at, edited_at, deleted_at, cv
+    reply_to_id, silent, created_at, updated_at, edited_at, deleted_at, text_mode, cv
   )
   select id, channel_id, $1, user_id, type, text, attachments::jsonb, custom::jsonb, client_msg_id, request_hash,
-    parent_id, reply_to_id, silent, created_at, coalesce(deleted_at, edited_at, created_at), edited_at, deleted_at, 0
+    parent_id, reply_to_id, silent, created_at, coalesce(deleted_at, edited_at, created_at), edited_at, deleted_at,
+    text_mode, 0
   from unnest(
     $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[],
-    $12::uuid[], $13::uuid[], $14::boolean[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[]
+    $12::uuid[], $13::uuid[], $14::boolean[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::text[]
   ) as given (
     id, channel_id, user_id, type, text, attachments, custom, client_msg_id, request_hash, parent_id, reply_to_id,
-    silent, created_at, edited_at, deleted_at
+    silent, created_at, edited_at, deleted_at, text_mode
   )
   order by id
   on conflict do nothing
