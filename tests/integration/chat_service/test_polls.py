@@ -252,6 +252,23 @@ async def test_a_poll_closes_itself_once_when_its_time_is_over(room: Room, chat:
     assert (late.status_code, error_code(late)) == (409, "poll_closed")
 
 
+async def test_a_poll_that_nobody_sees_is_closed_in_silence_and_keeps_no_other_from_it(
+    room: Room, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "_AT_ONCE", 1)
+    ends_at = datetime.now(UTC) + timedelta(hours=1)
+    await room.poll(endsAt=format_time(ends_at))
+    assert (await room.ann.call("POST", f"/api/channels/{room.id}/truncate", {})).status_code == 200
+    seen = await room.poll(endsAt=format_time(ends_at + timedelta(seconds=1)))
+
+    later = ends_at + timedelta(minutes=1)
+    while await closing.close_due(chat.resources.pool, 1, later):
+        pass
+
+    told = await room.events("poll.closed")
+    assert [one["data"]["id"] for one in told] == [seen["id"]]
+
+
 async def test_a_vote_is_refused_by_time_before_the_loop_has_come(room: Room, chat: Chat) -> None:
     poll = await room.poll(endsAt=format_time(datetime.now(UTC) + timedelta(hours=1)))
     await chat.sql("update poll set ends_at = now() - interval '1 second' where id = $1", UUID(poll["id"]))

@@ -187,16 +187,22 @@ async def close(tx: Transaction, cause: Cause, poll_id: PollId | None) -> PollVi
     return PollView(**dict(poll), own_option_ids=own)
 
 
-async def close_ended(tx: Transaction, cause: Cause, poll_id: PollId) -> bool:
+async def close_ended(tx: Transaction, cause: Cause, due: store.DuePoll) -> bool:
     """Close a poll whose time is over; False when somebody was quicker, or it is gone."""
     try:
-        poll, _, _, only_for = await _locked(tx, cause.app_id, poll_id, None)
-    except PollNotFound:
+        await access.lock_for(tx, cause.app_id, due.channel_id, None)
+    except ChannelNotFound:
         return False
-    if poll.closed_at is not None or poll.ends_at is None or poll.ends_at > cause.now:
+    poll = await store.fetch_poll(tx, cause.app_id, due.id)
+    if poll is None or poll.closed_at is not None or poll.ends_at is None or poll.ends_at > cause.now:
         return False
+    place = await store.place_of(tx, cause.app_id, due.id, None)
     # Votes were refused from that moment on, however late this comes.
-    await _close(tx, cause, poll, poll.ends_at, only_for)
+    if place is not None:
+        await _close(tx, cause, poll, poll.ends_at, place.only_for)
+    else:
+        # Of what is truncated or deleted nobody hears; left open it would come up again and again.
+        await store.mark_closed(tx, poll.model_copy(update={"closed_at": poll.ends_at}))
     return True
 
 

@@ -31,11 +31,11 @@ async def close_polls(pool: Pool, epoch: int, wake_relay: Callable[[], None], he
 
 
 async def close_due(pool: Pool, epoch: int, now: datetime) -> int:
-    """Close what is due, a transaction each; returns how many this call closed."""
+    """Close what is due, a transaction each; returns how many this call closed, those among them that nobody sees."""
     async with reading(pool) as connection:
         due = await store.due_polls(connection, now, _AT_ONCE)
     closed = 0
     for poll in due:
         async with transaction(pool) as tx:
-            closed += await actions.close_ended(tx, Cause(poll.app_id, now, epoch), poll.id)
+            closed += await actions.close_ended(tx, Cause(poll.app_id, now, epoch), poll)
     return closed

@@ -136,13 +136,17 @@ class DuePoll:
     """A poll whose time is over and that nobody has closed yet."""
 
     app_id: AppId
+    channel_id: ChannelId
     id: PollId
 
 
 async def due_polls(connection: Connection, now: datetime, limit: int) -> list[DuePoll]:
     """Polls to be closed, the longest due first."""
     rows = await connection.fetch(_DUE, now, limit)
-    return [DuePoll(AppId(str(row["app_id"])), PollId(str(row["id"]))) for row in rows]
+    return [
+        DuePoll(AppId(str(row["app_id"])), ChannelId(str(row["channel_id"])), PollId(str(row["id"])))
+        for row in rows
+    ]
 
 
 def _poll(row: Row) -> Poll:
@@ -244,7 +248,7 @@ limit $4
 """
 
 _DUE = """
-select poll.app_id, poll.id
+select poll.app_id, poll.channel_id, poll.id
 from poll
 join channel on channel.id = poll.channel_id
 where poll.closed_at is null and poll.ends_at <= $1 and channel.deleted_at is null
