@@ -131,6 +131,18 @@ class QuotesOff(Forbidden):
         super().__init__("This channel takes no quotes.", hint="Send the message without replyToId.")
 
 
+class UploadsOff(Forbidden):
+    """The channel takes no files, and no messages that show one."""
+
+    code = "uploads_off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Uploads are switched off in this channel.",
+            hint="An owner or admin may switch them on: PATCH the channel with config.uploads=true.",
+        )
+
+
 class AppNotFound(NotFound):
     """No such app."""
 

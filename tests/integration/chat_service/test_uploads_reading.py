@@ -16,6 +16,7 @@ from tests.integration.chat_service.uploading import (
     paths,
     presigned,
     read,
+    upload,
     uploaded,
 )
 
@@ -139,6 +140,48 @@ async def test_a_channels_files_are_listed_newest_first_by_kind_and_page(tenant:
     assert (await eve.call("GET", f"/api/channels/{channel}/uploads")).status_code == 403
     assert (await bob.call("GET", f"/api/channels/{channel}/uploads?cursor=x")).status_code == 400
     assert (await bob.call("GET", f"/api/channels/{channel}/uploads?type=x")).status_code == 422
+
+
+async def test_files_of_messages_that_nobody_is_shown_are_not_listed(chat: Chat, tenant: Tenant) -> None:
+    ann, bob = await tenant.users("ann", "bob")
+    entry = {"phrase": "hold", "action": "hold"}
+    await tenant.server("POST", "/api/moderation/word-list/entries", entry)
+    room = f"/api/channels/{(await ann.channel(type='group', name='room', memberIds=['bob']))['id']}"
+    earlier, held, later = [(await uploaded(ann, File(PDF)))["id"] for _ in range(3)]
+
+    async def send(text: str, upload_id: str) -> int | None:
+        shown = {"type": "file", "url": "x:y", "uploadId": upload_id}
+        sent = await ann.call("POST", f"{room}/messages", {"text": text, "attachments": [shown]})
+        assert sent.status_code == 201, sent.text
+        seq: int | None = sent.json()["seq"]
+        return seq
+
+    async def listed() -> list[str]:
+        return [one["id"] for one in (await bob.call("GET", f"{room}/uploads")).json()["uploads"]]
+
+    seq = await send("see this", earlier)
+    assert await send("hold this", held) is None
+    await send("see that", later)
+    assert await listed() == [later, earlier], "what waits for a moderator is its author's alone"
+    assert (await ann.call("POST", f"{room}/truncate", {"beforeSeq": seq})).status_code == 200
+    assert await listed() == [later]
+
+
+async def test_a_channel_without_uploads_takes_none(tenant: Tenant) -> None:
+    ann = await tenant.user("ann")
+    made = await uploaded(ann, File(PDF))
+    channel = (await ann.channel(type="group", name="room", config={"uploads": False}))["id"]
+    shown = {"type": "file", "url": "x:y", "uploadId": made["id"]}
+    announced = {"filename": "a.pdf", "contentType": "application/pdf", "size": 1, "channelId": channel}
+
+    for refused in (
+        await upload(ann, File(PDF, fields={"channelId": channel})),
+        await ann.call("POST", "/api/uploads/presigned", announced),
+        await ann.call("POST", f"/api/channels/{channel}/messages", {"attachments": [shown]}),
+    ):
+        assert (refused.status_code, error_code(refused)) == (403, "uploads_off")
+    linked = {"attachments": [{"type": "image", "url": "https://example.org/a.png"}]}
+    assert (await ann.call("POST", f"/api/channels/{channel}/messages", linked)).status_code == 201
 
 
 async def test_who_may_delete_a_file(chat: Chat, tenant: Tenant) -> None:

@@ -21,6 +21,7 @@ from chat_service.errors import (
     QuotesOff,
     RepliesOff,
     SlowMode,
+    UploadsOff,
 )
 from chat_service.mentions import rules as mentions
 from chat_service.mentions.rules import NOBODY, Asked, Mentioned, Present
@@ -311,6 +312,8 @@ def _reference_refusal(send: Send, channel: ChannelHead, facts: SendFacts) -> Se
         return RepliesOff()
     if send.reply_to_id is not None and not channel.config.quotes:
         return QuotesOff()
+    if not channel.config.uploads and any(one.upload_id is not None for one in send.attachments):
+        return UploadsOff()
     if send.parent_id is not None and (
         facts.parent_last_seq is None or is_truncated(facts.parent_seq, channel.truncated_seq)
     ):

@@ -13,11 +13,10 @@ from datetime import datetime
 from uuid import UUID
 
 from chat_service.auth.principal import Principal
-from chat_service.channels import member_store
+from chat_service.channels import access, member_store
 from chat_service.channels import rules as channel_rules
-from chat_service.channels import store as channel_store
 from chat_service.channels.access import refuse_unknown
-from chat_service.errors import ChannelNotFound, RoleTooLow, StorageAway
+from chat_service.errors import ChannelNotFound, RoleTooLow, StorageAway, UploadsOff
 from chat_service.events.log import Cause, append, upload_event
 from chat_service.holds.check import refuse_held_file
 from chat_service.moderation.admission import require_free
@@ -36,6 +35,7 @@ from chat_service.uploads.rules import (
 from chat_service.uploads.store import StoredUpload
 from chat_service.uploads.views import UploadPage, as_shown
 from chat_service.users.store import known_users
+from chatsdk_contracts.channels import Channel
 from chatsdk_contracts.ids import ChannelId, UploadId, UserId, new_id
 from chatsdk_contracts.uploads import Upload, UploadCompleted
 from chatsdk_runtime.errors import ServiceError
@@ -70,7 +70,7 @@ async def announce(tx: Transaction, draft: Draft, depot: Depot) -> StoredUpload:
     if draft.caller.user_id is None:
         known = await known_users(tx, app_id, [draft.user_id])
         refuse_unknown([("userId", draft.user_id)] if draft.user_id not in known else [])
-    await _require_place(tx, draft.caller, draft.channel_id)
+    await _require_taking(tx, draft.caller, draft.channel_id)
     await require_free(tx, app_id, draft.channel_id, draft.user_id)
     upload = StoredUpload(
         id=UploadId(new_id()),
@@ -89,16 +89,19 @@ async def announce(tx: Transaction, draft: Draft, depot: Depot) -> StoredUpload:
     return upload
 
 
-async def _require_place(connection: Connection, caller: Principal, channel_id: ChannelId | None) -> None:
-    if channel_id is None:
-        return
-    found = await channel_store.fetch_channel(connection, caller.app_id, channel_id)
-    if found is None:
-        raise ChannelNotFound
+async def _require_taking(connection: Connection, caller: Principal, channel_id: ChannelId | None) -> None:
+    if channel_id is not None and not (await _place(connection, caller, channel_id)).config.uploads:
+        raise UploadsOff
+
+
+async def _place(connection: Connection, caller: Principal, channel_id: ChannelId) -> Channel:
+    """The channel, which the caller is in."""
+    channel = await access.find_visible(connection, caller.app_id, channel_id, caller.user_id)
     role = None
     if caller.user_id is not None:
-        role = await member_store.fetch_role(connection, channel_id, caller.user_id)
-    channel_rules.require_member(channel_rules.Actor(caller.user_id, role), found.channel)
+        role = await member_store.fetch_role(connection, channel.id, caller.user_id)
+    channel_rules.require_member(channel_rules.Actor(caller.user_id, role), channel)
+    return channel
 
 
 async def complete(tx: Transaction, cause: Cause, caller: Principal, arrived: StoredUpload) -> Upload:
@@ -109,7 +112,7 @@ async def complete(tx: Transaction, cause: Cause, caller: Principal, arrived: St
     """
     if arrived.state == "complete":
         return as_shown(arrived)
-    await _require_place(tx, caller, arrived.channel_id)
+    await _require_taking(tx, caller, arrived.channel_id)
     restraint = await require_free(tx, arrived.app_id, arrived.channel_id, arrived.user_id)
     done = replace(arrived, state="complete", completed_at=cause.now, shadowed=restraint.is_shadowed)
     if not await store.complete(tx, done):
@@ -229,7 +232,7 @@ async def list_uploads(
     """The files of a channel that the caller is in, newest first."""
     if channel_id is None:
         raise ChannelNotFound
-    await _require_place(connection, caller, channel_id)
+    await _place(connection, caller, channel_id)
     found = await store.list_of_channel(
         connection, channel_id, caller.user_id, kind, before=before, limit=limit + 1
     )

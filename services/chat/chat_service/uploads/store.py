@@ -245,9 +245,12 @@ where state = 'complete' and id in (
     select distinct upload_link.upload_id
     from upload_link
     join message m on m.id = upload_link.message_id
+    join channel on channel.id = upload_link.channel_id
+    left join channel_member member on member.channel_id = upload_link.channel_id and member.user_id = $5
     where upload_link.channel_id = $1 and ($2::text is null or upload_link.kind = $2)
       and ($3::uuid is null or upload_link.upload_id < $3)
       and (m.shadowed_after is null or m.user_id = $5 or $5 is null)
+      and {TIMELINE_SEQ} > greatest(channel.truncated_seq, member.cleared_seq)
     order by upload_id desc
     limit $4
   )

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.errors import ChannelNotFound, NotAMember, QuotesOff, RepliesOff, SlowMode
+from chat_service.errors import ChannelNotFound, NotAMember, QuotesOff, RepliesOff, SlowMode, UploadsOff
 from chat_service.messages import rules
 from chat_service.messages.rules import Accepted, Decisions, Repeat, SendFacts
 from chatsdk_contracts.channels import ChannelConfig
-from chatsdk_contracts.ids import UserId
+from chatsdk_contracts.ids import UploadId, UserId
+from chatsdk_contracts.messages import Attachment
 from chatsdk_runtime.errors import InvalidInput
 from tests.unit.chat_service.messages.sends import NOW, PARENT, STORED, a_channel, a_send, facts
 
 SLOW = ChannelConfig(slow_mode_s=10)
+UPLOADED = Attachment(type="file", url="x:y", upload_id=UploadId(PARENT))
 KNOWN_PARENT = facts(parent_last_seq=0, parent_is_top=True, parent_seq=3)
 
 
@@ -24,6 +26,7 @@ KNOWN_PARENT = facts(parent_last_seq=0, parent_is_top=True, parent_seq=3)
         (ChannelConfig(max_message_length=4), facts(), {"text": "hello"}, InvalidInput),
         (ChannelConfig(replies=False), KNOWN_PARENT, {"parent_id": PARENT}, RepliesOff),
         (ChannelConfig(quotes=False), facts(reply_to_found=True), {"reply_to_id": PARENT}, QuotesOff),
+        (ChannelConfig(uploads=False), facts(), {"attachments": [UPLOADED]}, UploadsOff),
         (SLOW, facts(last_sent_at=NOW - timedelta(seconds=9.5)), {}, SlowMode),
     ],
 )
