@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -14,6 +14,8 @@ from fastapi import Query
 
 from chatsdk_contracts.wire import WireModel
 from chatsdk_runtime.errors import BadRequest, invalid_field
+
+_MOST_DIGITS: Final = 18
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Most items of one page.")]
 Cursor = Annotated[str | None, Query(max_length=2_048, description="`nextCursor` of the page before.")]
@@ -62,12 +64,22 @@ def time_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
     if position is None:
         return None
     try:
-        at, row_id = datetime.fromisoformat(position[0]), UUID(position[1])
+        row_id = UUID(position[1])
     except ValueError:
         raise broken_cursor() from None
-    if at.tzinfo is None:
+    return time_in_cursor(position[0]), row_id
+
+
+def time_in_cursor(text: str) -> datetime:
+    """A time out of a position, in UTC.
+
+    Raises:
+        BadRequest: it is none that we gave.
+    """
+    at = _time(text)
+    if at is None:
         raise broken_cursor()
-    return at, row_id
+    return at
 
 
 def time_in_query(name: str, text: str) -> datetime:
@@ -76,13 +88,24 @@ def time_in_query(name: str, text: str) -> datetime:
     Raises:
         InvalidInput: it is none, or one without a time zone.
     """
+    at = _time(text)
+    if at is None:
+        raise invalid_field(name, "invalid_time", "is not a time such as 2026-01-31T12:00:00Z")
+    return at
+
+
+def _time(text: str) -> datetime | None:
+    """None when it is no time, has no zone, or is out of the calendar in UTC."""
     try:
         at = datetime.fromisoformat(text)
-        if at.tzinfo is not None:
-            return at.astimezone(UTC)
+        return None if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
-        pass
-    raise invalid_field(name, "invalid_time", "is not a time such as 2026-01-31T12:00:00Z")
+        return None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a version or a seq, which have at most 18 digits; other scripts' digits are none of ours."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def id_in_cursor(cursor: str | None) -> UUID | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NoReturn
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, to_json
 
@@ -85,6 +86,14 @@ def _check_reference(value: str) -> str:
     return canonical
 
 
+def _check_time(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # Within a day of the calendar's ends an offset leads out of it.
+        _refuse("invalid_time", "is no time between the years 1 and 9999 in UTC")
+
+
 def custom_checker(longest_bytes: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A check of a free-form object: its size as compact JSON, its depth, and every value in it."""
 
@@ -148,6 +157,9 @@ ClientMadeId = Annotated[
 
 HybridTime = Annotated[str, Field(pattern=r"^[0-9]{13}:[0-9a-f]{4}:[A-Za-z0-9._-]{1,64}$", max_length=83)]
 """A hybrid logical clock: milliseconds since 1970, a counter of four hex digits, and who keeps the clock."""
+
+InputTime = Annotated[AwareDatetime, AfterValidator(_check_time)]
+"""A time with a zone, in UTC from here on."""
 
 CustomObject = Annotated[dict[str, Any], AfterValidator(custom_checker(CUSTOM_BYTES))]
 Reference = Annotated[str, Field(max_length=64), AfterValidator(_check_reference)]

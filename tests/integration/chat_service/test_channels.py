@@ -1,9 +1,11 @@
 """Channels on a real database: making, seeing, changing, deleting."""
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
+from chat_service.paging import encode_cursor
 from tests.integration.chat_service.calling import Caller, Tenant, error_code, problems
 
 
@@ -253,3 +255,30 @@ async def test_every_change_wakes_the_relay_after_its_commit(tenant: Tenant) -> 
     before = len(tenant.chat.wakes)
     await ann.channel(type="group")
     assert len(tenant.chat.wakes) == before + 1
+
+
+async def test_times_that_leave_the_calendar_in_utc_are_refused_everywhere(tenant: Tenant) -> None:
+    ann = await tenant.user("ann")
+    room = f"/api/channels/{(await ann.channel(type='group', name='room'))['id']}"
+    sent = (await ann.call("POST", f"{room}/messages", {"text": "a"})).json()["id"]
+    early, late = "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"
+    options = [{"text": "a"}, {"text": "b"}]
+
+    for path in (
+        f"/api/search?q=ab&cursor={encode_cursor(early, sent, '1', '1')}",
+        f"/api/users/me/saved?cursor={encode_cursor(early, sent)}",
+        f"{room}/messages/{sent}/reactions?cursor={encode_cursor('x', late, 'ann')}",
+        f"/api/channels?cursor={encode_cursor('lastMessageAt', late, sent)}",
+    ):
+        answer = await ann.call("GET", path)
+        assert (answer.status_code, error_code(answer)) == (400, "bad_request"), path
+    since = await ann.call("GET", f"/api/search?q=ab&from={quote(early)}")
+    until = await ann.call("GET", f"/api/search?q=ab&to={quote(late)}")
+    poll = await ann.call(
+        "POST", f"{room}/messages/{sent}/polls", {"question": "?", "options": options, "endsAt": late}
+    )
+    assert [problems(one) for one in (since, until, poll)] == [
+        {"from": "invalid_time"},
+        {"to": "invalid_time"},
+        {"endsAt": "invalid_time"},
+    ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from chat_service.channels import list_store
 from chat_service.channels.list_store import Filters, Place, Sort
 from chat_service.channels.views import ChannelPage, OpenChannelPage, ViewedChannel
 from chat_service.messages.views import newest_seen
-from chat_service.paging import broken_cursor, decode_cursor, encode_cursor
+from chat_service.paging import broken_cursor, decode_cursor, encode_cursor, time_in_cursor
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
 from chatsdk_runtime.postgres import Connection
 
@@ -53,14 +53,12 @@ def _place(sort: Sort, cursor: str | None) -> Place | None:
     key: datetime | str | int = position[1]
     try:
         if sort in {"lastMessageAt", "createdAt"}:
-            key = datetime.fromisoformat(position[1])
-            # Without a zone it is none that we gave.
-            key = key.astimezone(UTC) if key.tzinfo is not None else _refuse()
+            key = time_in_cursor(position[1])
         elif sort == "unread":
             key = int(position[1])
             key = key if 0 <= key < 1 << 63 else _refuse()
         row_id = UUID(position[2])
-    except (ValueError, OverflowError):
+    except ValueError:
         raise broken_cursor() from None
     if position[0] != sort:
         raise broken_cursor()

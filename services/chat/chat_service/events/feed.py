@@ -12,12 +12,12 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from chat_service.auth.introspection import introspect
 from chat_service.doors import resources_of
 from chat_service.events import redaction_store, store
 from chat_service.events.store import FeedFilter
+from chat_service.wire_input import InputTime
 from chatsdk_contracts.ids import new_id
 from chatsdk_contracts.topology import LANES
 from chatsdk_contracts.wire import to_epoch_ms
@@ -68,8 +68,8 @@ async def events(
     app_id: Annotated[UUID | None, Query(alias="appId")] = None,
     types: str | None = None,
     channels: str | None = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[InputTime | None, Query(alias="from")] = None,
+    until: Annotated[InputTime | None, Query(alias="to")] = None,
 ) -> Response:
     """Published events of a lane behind a position; a filter leaves out, it does not change positions."""
     wanted = FeedFilter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from chat_service.channels.requests import ConfigFields
 from chat_service.messages.attachment_input import MOST_ATTACHMENTS, AttachmentInput
@@ -14,6 +14,7 @@ from chat_service.wire_input import (
     Description,
     Email,
     ImageUrl,
+    InputTime,
     InputUserId,
     Line,
     Name,
@@ -84,9 +85,9 @@ class UserLine(_ImportLine):
     image: ImageUrl | None = None
     email: Email | None = None
     custom: CustomObject | None = None
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
-    deactivated_at: AwareDatetime | None = None
+    created_at: InputTime | None = None
+    updated_at: InputTime | None = None
+    deactivated_at: InputTime | None = None
 
 
 class ChannelLine(_ImportLine):
@@ -104,7 +105,7 @@ class ChannelLine(_ImportLine):
     member_ids: Annotated[tuple[InputUserId, ...], Field(max_length=500)] = ()
     external_id: ForeignId | None = None
     frozen: bool = False
-    created_at: AwareDatetime | None = None
+    created_at: InputTime | None = None
 
 
 class MemberLine(_ImportLine):
@@ -114,7 +115,7 @@ class MemberLine(_ImportLine):
     channel_id: ForeignId
     user_id: InputUserId
     role: ChannelRole = "member"
-    joined_at: AwareDatetime | None = None
+    joined_at: InputTime | None = None
 
 
 class MessageLine(_ImportLine):
@@ -134,9 +135,9 @@ class MessageLine(_ImportLine):
     reply_to_id: ForeignId | None = None
     silent: bool = False
     custom: CustomObject = Field(default_factory=dict)
-    created_at: AwareDatetime
-    edited_at: AwareDatetime | None = None
-    deleted_at: AwareDatetime | None = None
+    created_at: InputTime
+    edited_at: InputTime | None = None
+    deleted_at: InputTime | None = None
 
     @model_validator(mode="after")
     def _is_written_by_people(self) -> MessageLine:
@@ -153,7 +154,7 @@ class ReactionLine(_ImportLine):
     message_id: ForeignId
     user_id: InputUserId
     type: Annotated[Line, Field(min_length=1, max_length=64)]
-    created_at: AwareDatetime | None = None
+    created_at: InputTime | None = None
 
 
 ImportLine = UserLine | ChannelLine | MemberLine | MessageLine | ReactionLine

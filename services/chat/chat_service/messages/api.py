@@ -21,6 +21,7 @@ from chat_service.messages import actions, editing, removal
 from chat_service.messages.actions import Page
 from chat_service.messages.requests import EditMessage, SendMessage, change_of, edit_of, send_of
 from chat_service.messages.shelf import Shelf
+from chat_service.paging import is_number
 from chat_service.screening.gate import passed
 from chatsdk_runtime.errors import BadRequest, invalid_field
 from chatsdk_runtime.idempotency import Answer, idempotent_call
@@ -129,7 +130,7 @@ def _answered(answer: Answer) -> Response:
 
 def _page_of(cursor: str, limit: int) -> Page:
     direction, _, seq = cursor.partition(":")
-    if direction not in {"after", "before"} or not seq.isdigit() or len(seq) > 18:
+    if direction not in {"after", "before"} or not is_number(seq):
         raise BadRequest("The cursor is not one of this list.", hint="Pass nextCursor back as it came.")
     return Page(int(seq), None, limit) if direction == "after" else Page(None, int(seq), limit)
 
@@ -139,6 +140,6 @@ def _if_match(request: Request) -> int | None:
     if tag is None or tag.strip() == "*":
         return None
     version = tag.strip().strip('"')
-    if not version.isdigit() or len(version) > 18:
+    if not is_number(version):
         raise invalid_field("If-Match", "invalid_version", 'must be the message\'s version, e.g. "3"')
     return int(version)

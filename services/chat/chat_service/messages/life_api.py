@@ -11,16 +11,13 @@ from chat_service.doors import mutate, require_channel_id, require_message_id, r
 from chat_service.messages import actions, history, removal
 from chat_service.messages.requests import change_of
 from chat_service.messages.shelf import Shelf
-from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
+from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor, is_number
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.idempotency import Answer
 from chatsdk_runtime.postgres import Transaction, reading
 from chatsdk_runtime.web import RawJson
 
 router = APIRouter(prefix="/api/channels/{channel_id}/messages/{message_id}", tags=["messages"])
-
-# More digits than a version has are no version.
-_MOST_DIGITS = 18
 
 
 @router.post("/undelete")
@@ -69,6 +66,6 @@ def _version(cursor: str | None) -> int:
     position = decode_cursor(cursor, 1)
     if position is None:
         return 0
-    if not (position[0].isascii() and position[0].isdigit()) or len(position[0]) > _MOST_DIGITS:
+    if not is_number(position[0]):
         raise broken_cursor()
     return int(position[0])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from chat_service.auth.credentials import ChatReader, ChatWriter, MessageSender
 from chat_service.auth.principal import Principal
@@ -29,6 +29,7 @@ from chat_service.polls.actions import NewPoll, Voter
 from chat_service.polls.errors import PollExists
 from chat_service.screening.gate import LookForAuthor, foresee, passed
 from chat_service.wire_input import (
+    InputTime,
     InputUserId,
     Line,
     RequestModel,
@@ -63,7 +64,7 @@ class MakePoll(RequestModel):
     options: Annotated[tuple[OptionInput, ...], Field(min_length=2, max_length=_MOST_OPTIONS)]
     is_anonymous: bool = False
     is_multi_choice: bool = False
-    ends_at: AwareDatetime | None = None
+    ends_at: InputTime | None = None
 
 
 class SendPoll(MakePoll):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,7 +20,7 @@ from chat_service.doors import (
     utc_now,
 )
 from chat_service.errors import ReactionNotFound
-from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor
+from chat_service.paging import Cursor, Limit, decode_cursor, time_in_cursor
 from chat_service.reactions import actions, rules, store
 from chat_service.reactions.rules import Reacting
 from chat_service.wire_input import (
@@ -157,10 +156,4 @@ def _position(cursor: str | None) -> store.Position | None:
     position = decode_cursor(cursor, 3)
     if position is None:
         return None
-    try:
-        at = datetime.fromisoformat(position[1])
-    except ValueError:
-        raise broken_cursor() from None
-    if at.tzinfo is None:
-        raise broken_cursor()
-    return position[0], at, UserId(position[2])
+    return position[0], time_in_cursor(position[1]), UserId(position[2])

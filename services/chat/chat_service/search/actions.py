@@ -15,7 +15,7 @@ from uuid import UUID
 from chat_service.channels import access
 from chat_service.channels import rules as channel_rules
 from chat_service.channels.member_store import fetch_role
-from chat_service.paging import broken_cursor, decode_cursor, encode_cursor
+from chat_service.paging import broken_cursor, decode_cursor, encode_cursor, time_in_cursor
 from chat_service.search import store
 from chat_service.search.rules import SearchQuery, completions, highlight
 from chat_service.search.store import Candidates, Field, FoundMessage
@@ -214,10 +214,6 @@ def _place(cursor: str | None) -> _Place | None:
         return None
     at, message_id, total, is_exact = position
     try:
-        before = datetime.fromisoformat(at), UUID(message_id)
-        place = _Place(before, int(total), is_exact == "1")
+        return _Place((time_in_cursor(at), UUID(message_id)), int(total), is_exact == "1")
     except ValueError:
         raise broken_cursor() from None
-    if before[0].tzinfo is None:
-        raise broken_cursor()
-    return place

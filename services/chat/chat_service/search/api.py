@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from chat_service.auth.credentials import Searcher
 from chat_service.auth.principal import Principal
@@ -17,7 +16,7 @@ from chat_service.paging import Cursor, Limit
 from chat_service.search import actions
 from chat_service.search.actions import Filters, Paging, Reader
 from chat_service.search.rules import parse_query
-from chat_service.wire_input import channel_id_in_path, user_id_in_path
+from chat_service.wire_input import InputTime, channel_id_in_path, user_id_in_path
 from chatsdk_contracts.ids import ChannelId, UserId
 from chatsdk_contracts.wire import data_json
 from chatsdk_runtime.errors import BadRequest, Forbidden, invalid_field
@@ -46,12 +45,10 @@ class Narrowing:
 
     as_user_id: AsUser = None
     user_id: Annotated[str | None, Query(alias="userId", description="Only what this user wrote.")] = None
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Sent then or later.")] = None
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Sent before.")] = None
-    from_date: Annotated[AwareDatetime | None, Query(alias="fromDate", description="The same as `from`.")] = (
-        None
-    )
-    to_date: Annotated[AwareDatetime | None, Query(alias="toDate", description="The same as `to`.")] = None
+    since: Annotated[InputTime | None, Query(alias="from", description="Sent then or later.")] = None
+    until: Annotated[InputTime | None, Query(alias="to", description="Sent before.")] = None
+    from_date: Annotated[InputTime | None, Query(alias="fromDate", description="The same as `from`.")] = None
+    to_date: Annotated[InputTime | None, Query(alias="toDate", description="The same as `to`.")] = None
     has_attachment: Annotated[bool | None, Query(alias="hasAttachment")] = None
 
     def filters(self, channel_id: ChannelId | None) -> Filters:

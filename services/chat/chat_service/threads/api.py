@@ -16,7 +16,15 @@ from chat_service.errors import MessageNotFound
 from chat_service.limits.calls import charge_for
 from chat_service.messages.actions import send
 from chat_service.messages.requests import SendMessage, send_of
-from chat_service.paging import Cursor, Limit, broken_cursor, decode_cursor, time_and_id, time_in_query
+from chat_service.paging import (
+    Cursor,
+    Limit,
+    broken_cursor,
+    decode_cursor,
+    is_number,
+    time_and_id,
+    time_in_query,
+)
 from chat_service.threads import actions, list_store
 from chat_service.threads.actions import Part, Where
 from chat_service.wire_input import RequestModel, uuid_in_path
@@ -29,8 +37,6 @@ from chatsdk_runtime.web import RawJson
 router = APIRouter(tags=["threads"])
 
 _THREAD = "/api/channels/{channel_id}/messages/{message_id}/thread"
-# More digits than a place has are no place.
-_MOST_DIGITS = 18
 
 
 class MarkThreadRead(RequestModel):
@@ -219,6 +225,6 @@ def _part_of(cursor: str, limit: int) -> Part:
 
 
 def _place(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+    if not is_number(text):
         raise broken_cursor()
     return int(text)

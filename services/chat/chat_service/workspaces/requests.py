@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from chat_service.wire_input import (
     CustomObject,
     Email,
     ImageUrl,
+    InputTime,
     InputUserId,
     Name,
     RequestModel,
@@ -29,7 +30,7 @@ class CreateWorkspace(RequestModel):
     type: WorkspaceType = "team"
     image: ImageUrl | None = None
     config: CustomObject | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: InputTime | None = None
     created_by_id: InputUserId | None = None
 
 
@@ -40,7 +41,7 @@ class UpdateWorkspace(RequestModel):
     type: WorkspaceType | None = None
     image: ImageUrl | None = None
     config: CustomObject | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: InputTime | None = None
 
 
 class AddMembers(RequestModel):

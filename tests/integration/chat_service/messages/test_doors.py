@@ -13,7 +13,7 @@ from chat_service.messages import api as messages_api
 from chatsdk_contracts.ids import new_id
 from chatsdk_runtime.instruments import RuntimeInstruments
 from chatsdk_runtime.web import new_app
-from tests.integration.chat_service.calling import Caller, Chat, Tenant
+from tests.integration.chat_service.calling import Caller, Chat, Tenant, error_code, problems
 from tests.integration.chat_service.channel_rows import running_writer
 
 
@@ -255,3 +255,16 @@ async def test_a_lone_surrogate_and_malformed_json_are_refused(room: Room) -> No
             headers={"Authorization": f"Bearer {room.ann.token}", "Content-Type": "application/json"},
         )
         assert response.status_code == status, response.text
+
+
+async def test_digits_of_other_scripts_are_refused_and_break_nothing(room: Room) -> None:
+    sent = await room.send("a")
+    listed = await room.call(room.ann, "GET", "?cursor=after:%C2%B2")
+    assert (listed.status_code, error_code(listed)) == (400, "bad_request")
+
+    edited = await room.client.patch(
+        f"/api/channels/{room.id}/messages/{sent['id']}",
+        json={"text": "b"},
+        headers=[(b"Authorization", f"Bearer {room.ann.token}".encode()), (b"If-Match", b"\xb2")],
+    )
+    assert (edited.status_code, problems(edited)) == (422, {"If-Match": "invalid_version"})
