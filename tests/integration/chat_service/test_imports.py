@@ -303,15 +303,17 @@ async def test_what_several_write_stays_so_and_what_was_never_sent_stays_unsent(
     ann, _ = await tenant.users("ann", "bob")
     made = await ann.channel(type="group", name="drafts", memberIds=["bob"])
     path = f"/api/channels/{made['id']}/messages"
-    for body in (
-        {"text": "shared", "textMode": "ot"},
-        {"text": "merged", "textMode": "crdt"},
-        {"text": "plain"},
-        {"text": "hold it"},
-        {"text": "hold that"},
-    ):
-        sent = (await ann.call("POST", path, body)).json()
-    await tenant.server("POST", f"/api/moderation/held/{sent['id']}/reject", {})
+    sent = [
+        (await ann.call("POST", path, body)).json()
+        for body in (
+            {"text": "shared", "textMode": "ot"},
+            {"text": "merged", "textMode": "crdt"},
+            {"text": "plain"},
+            {"text": "hold it"},
+            {"text": "hold that"},
+        )
+    ]
+    await tenant.server("POST", f"/api/moderation/held/{sent[-1]['id']}/reject", {})
     _, lines = await exported(ann, "/api/users/me/export")
     said = [line for line in lines if line["kind"] == "message"]
     assert [(line["text"], line["textMode"], line["status"]) for line in said] == [
@@ -341,8 +343,8 @@ async def test_what_several_write_stays_so_and_what_was_never_sent_stays_unsent(
     ]
     path = f"{there}/{messages[0]['id']}"
     ops = [{"retain": 6}, {"insert": "!"}]
-    body = {"clientOpId": "o1", "baseVersion": messages[0]["version"], "ops": ops}
-    written = await bob.call("POST", f"{path}/ops", body)
+    operation = {"clientOpId": "o1", "baseVersion": messages[0]["version"], "ops": ops}
+    written = await bob.call("POST", f"{path}/ops", operation)
     assert written.status_code in {200, 201}, written.text
     assert (await bob.call("GET", path)).json()["text"] == "shared!"
     merged = (await bob.call("GET", f"{there}/{messages[1]['id']}/ops?after=0")).json()
