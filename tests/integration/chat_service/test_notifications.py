@@ -116,6 +116,35 @@ async def test_a_mention_is_told_as_one_and_alone_in_a_crowd(
     assert await crowd.look() == [("cleo", "mention", named)]
 
 
+async def test_a_mention_that_a_user_is_to_hear_nothing_of_is_not_told_as_one(
+    tenant: Tenant, room: tuple[Caller, Caller, str]
+) -> None:
+    ann, bob, channel = room
+    cleo = Caller(tenant.chat, "cleo", (await tenant.user("cleo")).token)
+    notified = Notified(tenant)
+    await notified.look()
+    await cleo.call("POST", "/api/users/bob/mute")
+    plain = await say(ann, channel)
+    await say(bob, channel, "of whom cleo wants nothing", mentionedUserIds=["cleo"])
+    gone = await say(ann, channel, "taken back", mentionedUserIds=["cleo"])
+    await ann.call("DELETE", f"/api/channels/{channel}/messages/{gone}")
+
+    assert ("cleo", "message", plain) in await notified.look()
+
+
+async def test_a_mention_is_told_when_its_own_time_has_come(
+    tenant: Tenant, room: tuple[Caller, Caller, str]
+) -> None:
+    ann, _, channel = room
+    notified = Notified(tenant)
+    await notified.look()
+    plain = await say(ann, channel)
+    assert await notified.look(after_s=5) == []
+    await say(ann, channel, "only now", mentionedUserIds=["cleo"])
+
+    assert await notified.look(after_s=6) == [("bob", "message", plain), ("cleo", "message", plain)]
+
+
 async def test_the_owner_chooses_and_nobody_else_is_looked_at(chat: Chat, tenant: Tenant) -> None:
     answer = await tenant.server("PATCH", "/api/app/settings", {"notifyAfter": {"offlineS": 30}})
     assert answer.json()["notifyAfter"] == {"offlineS": 30, "unreadS": None}

@@ -91,9 +91,19 @@ where app_id = $1 and last_message_at > $2 and deleted_at is null
 order by last_message_at
 """
 
-# Members whom somebody else changes now are left for the next look. Of what a member has not read the first counts
-# that was not their own, is not silent, is no secret of its author's, and by nobody whom they block or mute.
-_TAKE_DUE = """
+# Of what a member has not read, that counts whose time has come, that is not their own, is not silent, is no secret of
+# its author's, and is by nobody whom they block or mute.
+_TOLD = """m.created_at <= place.due_since and m.user_id <> place.user_id and not m.silent
+      and m.type = 'regular' and m.deleted_at is null
+      and not exists (
+        select from user_block where app_id = place.app_id and user_id = place.user_id and blocked_id = m.user_id
+      )
+      and not exists (
+        select from user_mute where app_id = place.app_id and user_id = place.user_id and muted_id = m.user_id
+      )"""
+
+# Members whom somebody else changes now are left for the next look.
+_TAKE_DUE = f"""
 with place as (
   select member.channel_id, member.user_id, member.app_id, member.read_generation, member.last_read_seq,
     greatest(member.last_read_seq, member.cleared_seq, channel.truncated_seq) as read_seq,
@@ -123,14 +133,7 @@ with place as (
   cross join lateral (
     select m.id, m.seq, m.created_at
     from message m
-    where m.channel_id = place.channel_id and m.seq > place.read_seq and m.created_at <= place.due_since
-      and m.user_id <> place.user_id and not m.silent and m.type = 'regular' and m.deleted_at is null
-      and not exists (
-        select from user_block where app_id = place.app_id and user_id = place.user_id and blocked_id = m.user_id
-      )
-      and not exists (
-        select from user_mute where app_id = place.app_id and user_id = place.user_id and muted_id = m.user_id
-      )
+    where m.channel_id = place.channel_id and m.seq > place.read_seq and {_TOLD}
     order by m.seq
     limit 1
   ) as first
@@ -140,16 +143,18 @@ with place as (
   from due
   where member.channel_id = due.channel_id and member.user_id = due.user_id
 )
-select due.user_id, coalesce(named.message_id, due.message_id) as message_id, due.created_at,
+select place.user_id, coalesce(named.message_id, place.message_id) as message_id, place.created_at,
   named.message_id is not null as is_mentioned
-from due
+from due as place
 left join lateral (
   select mention.message_id
   from mention
-  where mention.channel_id = due.channel_id and mention.seq > due.read_seq
-    and (mention.user_id = due.user_id or (mention.user_id is null and mention.mentioned_by <> due.user_id))
+  join message m on m.id = mention.message_id
+  where mention.channel_id = place.channel_id and mention.seq > place.read_seq
+    and (mention.user_id = place.user_id or mention.user_id is null)
+    and {_TOLD}
   order by mention.seq
   limit 1
 ) as named on true
-order by due.user_id
+order by place.user_id
 """
