@@ -51,6 +51,13 @@ async def revoke(
     return revoked_at
 
 
+async def revoke_of(
+    tx: Transaction, workspace_id: WorkspaceId, inviter: UserId, roles: Sequence[str], now: datetime
+) -> None:
+    """Withdraw what a member of a locked workspace invited to in these roles and nobody has accepted."""
+    await tx.execute(_REVOKE_OF, UUID(workspace_id), inviter, list(roles), now)
+
+
 def _invite(row: Row) -> StoredInvite:
     return StoredInvite(
         id=InviteId(str(row["id"])),
@@ -93,4 +100,10 @@ update workspace_invite
 set revoked_at = coalesce(revoked_at, $3)
 where workspace_id = $1 and id = $2 and accepted_at is null
 returning revoked_at
+"""
+
+_REVOKE_OF = """
+update workspace_invite
+set revoked_at = $4
+where workspace_id = $1 and invited_by = $2 and role = any($3::text[]) and accepted_at is null and revoked_at is null
 """

@@ -9,7 +9,7 @@ from chat_service.errors import MemberNotFound
 from chat_service.events.log import Cause, append, workspace_event
 from chat_service.paging import encode_cursor
 from chat_service.users.store import known_users
-from chat_service.workspaces import rules, store
+from chat_service.workspaces import invite_store, rules, store
 from chat_service.workspaces.access import find_member, lock_for
 from chat_service.workspaces.views import AddedToWorkspace, WorkspaceMemberPage
 from chatsdk_contracts.ids import AppId, UserId, WorkspaceId
@@ -98,7 +98,7 @@ async def change_role(
     target_id: UserId,
     role: WorkspaceRole,
 ) -> WorkspaceMember:
-    """Give a member another role; an event only when it is another."""
+    """Give a member another role; an event only when it is another. Invitations to what is above it now are withdrawn."""
     workspace, actor = await lock_for(tx, cause.app_id, workspace_id, user_id)
     rules.require_member(actor)
     member = await _require_target(tx, workspace, target_id)
@@ -107,6 +107,7 @@ async def change_role(
     if member.role == role:
         return member
     await store.update_role(tx, workspace.id, target_id, role)
+    await invite_store.revoke_of(tx, workspace.id, target_id, rules.withheld(rules.RANK[role]), cause.now)
     version = workspace.version + 1
     await store.update_workspace(tx, workspace.model_copy(update={"version": version}))
     changed = member.model_copy(update={"role": role})
@@ -121,7 +122,10 @@ async def remove(
     user_id: UserId | None,
     target_id: UserId,
 ) -> WorkspaceLeft:
-    """Put a member out; oneself, it is leaving. The workspace's channels follow by the sweep."""
+    """Put a member out; oneself, it is leaving. The workspace's channels follow by the sweep.
+
+    The member's open invitations are withdrawn: one to an address is a way back for whoever has its token.
+    """
     is_own = user_id == target_id
     workspace, actor = await lock_for(tx, cause.app_id, workspace_id, user_id, leaving=is_own)
     rules.require_member(actor)
@@ -136,6 +140,7 @@ async def remove(
         reason="left" if is_own else "removed",
     )
     await store.delete_member(tx, cause.app_id, member, actor_id=cause.actor_id, now=cause.now)
+    await invite_store.revoke_of(tx, workspace.id, target_id, rules.withheld(0), cause.now)
     counted = workspace.model_copy(
         update={"member_count": workspace.member_count - 1, "version": workspace.version + 1}
     )

@@ -76,9 +76,14 @@ def require_owner(actor: Actor) -> None:
 
 def require_granting(actor: Actor, role: WorkspaceRole) -> None:
     """An owner gives every role, an admin those below their own."""
-    highest = actor.rank if actor.rank >= RANK["owner"] else actor.rank - 1
-    if RANK[role] > highest:
+    if role in withheld(actor.rank):
         raise RoleTooLow(f"The role {role!r} is not yours to give.")
+
+
+def withheld(rank: int) -> list[WorkspaceRole]:
+    """The roles that who stands there may give to nobody: an owner gives every role, others those below their own."""
+    highest = rank if rank >= RANK["owner"] else rank - 1
+    return [role for role in get_args(WorkspaceRole) if RANK[role] > highest]
 
 
 def require_new_role(actor: Actor, target: Actor, role: WorkspaceRole, *, other_owners: int) -> None:
