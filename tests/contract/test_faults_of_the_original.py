@@ -39,7 +39,9 @@ FAULTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "14a": (
         "looking at an invitation changed something",
-        (f"{CHAT}/test_workspaces.py::test_an_invitation_is_shown_without_effect_and_accepted_once",),
+        (
+            f"{CHAT}/test_workspace_invitations.py::test_an_invitation_is_shown_without_effect_and_accepted_once",
+        ),
     ),
     "14b": (
         "lists of members and channels told everybody's address and custom data",

@@ -72,7 +72,6 @@ DRIVEN_BY = {
     "chat_service/messages/shelf": f"{CHAT}/messages/test_life.py",
     "chat_service/messages/store": f"{CHAT}/messages/test_writer.py",
     "chat_service/messages/views": f"{CHAT}/messages/test_views.py",
-    "chat_service/paging": f"{CHAT}/test_channels.py",
     "chat_service/realtime/api": "tests/e2e/test_realtime.py",
     "chat_service/realtime/consumers": "tests/fault/test_realtime.py",
     "chat_service/realtime/store": f"{CHAT}/realtime/test_hub.py",

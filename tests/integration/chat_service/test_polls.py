@@ -253,16 +253,15 @@ async def test_a_poll_closes_itself_once_when_its_time_is_over(room: Room, chat:
 
 
 async def test_a_poll_that_nobody_sees_is_closed_in_silence_and_keeps_no_other_from_it(
-    room: Room, chat: Chat, monkeypatch: pytest.MonkeyPatch
+    room: Room, chat: Chat
 ) -> None:
-    monkeypatch.setattr(closing, "_AT_ONCE", 1)
     ends_at = datetime.now(UTC) + timedelta(hours=1)
     await room.poll(endsAt=format_time(ends_at))
     assert (await room.ann.call("POST", f"/api/channels/{room.id}/truncate", {})).status_code == 200
     seen = await room.poll(endsAt=format_time(ends_at + timedelta(seconds=1)))
 
     later = ends_at + timedelta(minutes=1)
-    while await closing.close_due(chat.resources.pool, 1, later):
+    while await closing.close_due(chat.resources.pool, 1, later, at_once=1):
         pass
 
     told = await room.events("poll.closed")

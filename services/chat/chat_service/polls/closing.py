@@ -30,10 +30,10 @@ async def close_polls(pool: Pool, epoch: int, wake_relay: Callable[[], None], he
             await asyncio.sleep(_INTERVAL_S)
 
 
-async def close_due(pool: Pool, epoch: int, now: datetime) -> int:
-    """Close what is due, a transaction each; returns how many this call closed, those among them that nobody sees."""
+async def close_due(pool: Pool, epoch: int, now: datetime, *, at_once: int = _AT_ONCE) -> int:
+    """Close what is due, at most `at_once`, a transaction each; returns how many this call closed, those among them that nobody sees."""
     async with reading(pool) as connection:
-        due = await store.due_polls(connection, now, _AT_ONCE)
+        due = await store.due_polls(connection, now, at_once)
     closed = 0
     for poll in due:
         async with transaction(pool) as tx:
